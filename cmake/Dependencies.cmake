@@ -1,0 +1,18 @@
+# Debian 12 packages only; scripts/setup.sh installs them.
+find_package(Threads REQUIRED)
+# Module mode first: gRPC's config would otherwise pull Protobuf's config mode in.
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(fmt CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(RocksDB CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(GTest CONFIG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
+pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
+include(GoogleTest)

@@ -1,0 +1,21 @@
+# Language level, optimisation, warnings and sanitizers of every target of ours.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+# Release keeps line tables: a crash of a member must be readable from its core file.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+
+set(ETCD_SANITIZE "" CACHE STRING "Sanitizers, comma separated: address,undefined or thread")
+if(ETCD_SANITIZE)
+  add_compile_options(-fsanitize=${ETCD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${ETCD_SANITIZE})
+endif()
+
+set(ETCD_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor
+    -Wold-style-cast -Werror)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  list(APPEND ETCD_WARNINGS -Wthread-safety)
+endif()
