@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,13 +27,18 @@ struct ReadState {
 // What the driver has to do, in this order (house contract, thesis 10.2.1):
 //  1. send `messages` (a leader's appends may travel while it writes its own log);
 //  2. write `snapshot`, `entries` and `hard_state` to the WAL, fsync iff `must_sync`;
-//  3. Core::OnPersisted with the last entry (and snapshot) written, send `messages_after_persist`;
+//  3. Core::OnPersisted(number), send `messages_after_persist` (unchanged and in order; with an
+//     empty write step 3 follows at once, but it is never skipped);
 //  4. apply `committed` (only entries whose persistence was reported are ever in it), then
-//     Core::OnApplied; a committed configuration change is first passed to ApplyConfChange;
+//     Core::OnApplied; a committed configuration change is first passed to ApplyConfChange; a
+//     `snapshot` is installed before the entries that follow it and reported by OnApplied too;
 //  5. answer `read_states` once their index is applied.
 // The driver may overlap the steps of consecutive Readys as long as each Ready's own order holds
 // and WAL writes happen in the order of the Readys.
 struct Ready {
+  // Counts the Readys of this Core from 1. OnPersisted names it instead of an index and a term:
+  // an index may be written, truncated and written again while the first write is still under way.
+  std::uint64_t number = 0;
   std::optional<SoftState> soft_state;  // set when changed
   std::optional<HardState> hard_state;  // set when changed
   std::vector<Entry> entries;           // to append to the WAL; the first may overwrite a suffix

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "server/base/ids.h"
+#include "server/raft/payload.h"
 
 // The protocol's plain data. raftcodec converts them to raftpb bytes for the WAL and the wire.
 namespace etcd::raft {
@@ -16,7 +17,7 @@ struct Entry {
   Term term;
   Index index;
   EntryType type = EntryType::kNormal;
-  std::string data;  // empty in the entry that a new leader appends
+  Payload data;  // empty in the entry that a new leader appends
 
   bool operator==(const Entry&) const = default;
 };
