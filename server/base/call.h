@@ -15,6 +15,7 @@
 #include <absl/status/statusor.h>
 
 #include "server/base/clock.h"
+#include "server/base/executor.h"
 #include "server/base/rope.h"
 
 // What an RPC looks like to its handler. No transport type appears here, so the gRPC transport, the
@@ -48,6 +49,9 @@ struct CallContext {
   std::string peer;                                 // "127.0.0.1:51234", for logs
   std::optional<Clock::Monotonic> deadline;         // from grpc-timeout
   std::string certificate_common_name;              // of the verified client leaf; "" without TLS
+  // The loop of the connection: a handler that went on on another thread (after a read index)
+  // posts its read there. Null: it goes on where it is.
+  std::shared_ptr<Executor> executor;
   std::atomic<bool> canceled{false};  // the client went away, reset the stream, or time ran out
 };
 using CallContextPtr = std::shared_ptr<CallContext>;

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/base/call.h"
+#include "server/base/executor.h"
+#include "server/node/node.h"
+#include "server/storage/mvcc/store.h"
+
+namespace etcd::watch {
+class WatchHub;
+}
+namespace etcd::lease {
+class Lessor;
+}
+
+// The gRPC services of etcd's v3 API, as a table of handlers: translation between wire bytes and
+// node, store, watch hub and lessor. The JSON gateway and the simulation call the same table.
+namespace etcd::api::v3 {
+
+struct Options {
+  std::string server_version = "3.6.16";      // Maintenance.Status.version
+  std::int64_t txn_ops_max = 128;             // --max-txn-ops
+  std::size_t request_bytes_max = 1'572'864;  // --max-request-bytes; sizes RangeStream's chunks
+  std::chrono::nanoseconds election_timeout = std::chrono::seconds(1);
+  // 5 s + 2 election timeouts: how long a forwarded lease call waits for a leader.
+  std::chrono::nanoseconds request_timeout = std::chrono::seconds(7);
+  bool reflection = false;  // grpc.reflection; etcd does not serve it
+};
+
+// Counts calls (etcd_server_client_requests_total). Thread-safe, called on the loop threads for
+// every call that got past the capability, learner and version checks.
+class RequestObserver {
+ public:
+  virtual ~RequestObserver() = default;
+  // `client_api_version`: metadata "client-api-version", or "unknown".
+  virtual void OnRequest(bool is_stream, std::string_view client_api_version) = 0;
+};
+
+// What the handlers work on; all of it outlives the table and every call made through it.
+struct Deps {
+  node::Node& node;
+  mvcc::Store& store;
+  watch::WatchHub& watch;
+  lease::Lessor& lessor;
+  base::Executor& background;           // timers and retries; nothing heavy runs there
+  RequestObserver* observer = nullptr;  // may be null
+};
+
+// Every method of etcd's services, also those that only answer UNIMPLEMENTED so far.
+base::MethodTable BuildMethodTable(const Deps& deps, Options options);
+
+}  // namespace etcd::api::v3
