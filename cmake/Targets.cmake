@@ -42,3 +42,17 @@ function(etcd_test name)
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
 endfunction()
+
+# etcd_python_test(name SCRIPT x.py ARGS ... LABEL integration TIMEOUT 300): a Python test with
+# Debian's interpreter (the one that has python3-etcd3), not whatever is first in PATH. Tests that
+# start our server get it as $ETCD_BINARY.
+function(etcd_python_test name)
+  cmake_parse_arguments(ARG "" "SCRIPT;LABEL;TIMEOUT" "ARGS;ENVIRONMENT" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name}
+    COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SCRIPT} ${ARG_ARGS})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "ETCD_BINARY=${CMAKE_BINARY_DIR}/bin/etcd;${ARG_ENVIRONMENT}")
+endfunction()
