@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -16,6 +17,9 @@
 #include "server/raft/types.h"
 
 namespace etcd::raft {
+
+// Context of a vote that the leader itself asked for (wire fact).
+inline constexpr std::string_view kCampaignTransfer = "CampaignTransfer";
 
 enum class ProposeResult : std::uint8_t {
   kAppended,           // in this leader's log at `first_index`
@@ -119,19 +123,19 @@ class Core {
   // election.cc
   bool Promotable() const;
   bool InLease() const;
-  void StartCampaign();
+  void StartPreElection();
   void StartElection(bool transfer);
+  void RequestVotes(MessageType type, Term term, const std::string& context);
   void BecomeFollower(Term term, MemberId leader);
   void BecomeLeader();
   void ResetTimeout();
-  void TickFollower();
   void TickLeader();
-  void CheckQuorum(Leader& leader);
+  bool QuorumIsActive(Leader& leader);
   void HandleVoteRequest(const Message& m);
   void HandlePreVoteResponse(const Message& m);
   void HandleVoteResponse(const Message& m);
-  void HandleTimeoutNow(const Message& m);
-  void HandleTransferLeader(const Message& m);
+  void HandleTimeoutNow();
+  void HandleTransferLeader(Message m);
 
   // core.cc: term rules and dispatch, output
   bool AdmitTerm(const Message& m);
@@ -140,6 +144,7 @@ class Core {
   void Dispatch(Message m);
   void DispatchFromLeader(Message m);
   void Send(Message m);
+  void ReportStates(Ready& ready);
   Message Make(MessageType type, MemberId to) const;
   bool IsMember(MemberId id) const;
   bool IsVoter(MemberId id) const;
@@ -150,6 +155,7 @@ class Core {
   // append.cc
   Proposed ProposeEntries(EntryType type, std::vector<Payload> batch);
   Proposed AppendAsLeader(Leader& leader, EntryType type, std::vector<Payload> batch);
+  ProposeResult AdmitProposal(const Leader& leader, std::uint64_t bytes) const;
   void HandleProposal(Message m);
   void HandleAppend(Message m);
   void HandleAppendResponse(const Message& m);
@@ -159,7 +165,8 @@ class Core {
   void MaybeCommit(Leader& leader);
   void FlushAppends(Leader& leader);
   bool HasUnsentAppends(const Leader& leader) const;
-  bool SendAppend(Leader& leader, MemberId to, Progress& progress);
+  bool WantsAppend(const Progress& progress) const;
+  void SendAppend(MemberId to, Progress& progress);
   void BroadcastHeartbeat(Leader& leader);
 
   // read_index.cc
@@ -170,15 +177,17 @@ class Core {
   void ConfirmRound(Leader& leader, Progress& progress, const std::string& context);
   void ReleaseReads(Leader& leader);
   void AnswerRead(PendingRead read);
+  std::string NextRoundContext(Leader& leader);
   void FlushReads(Leader& leader);
 
   // snapshot.cc
-  bool SendSnapshot(MemberId to, Progress& progress);
+  void SendSnapshot(MemberId to, Progress& progress);
   void HandleSnapshot(Message m);
   bool RestoreFrom(Snapshot& snapshot);
 
   // confchange.cc
   void AdoptConfiguration(Leader& leader);
+  Progress& AddProgress(Leader& leader, MemberId id, Index next);
 
   const Config config_;
   base::Random& random_;
