@@ -1,0 +1,127 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "server/base/executor.h"
+#include "server/base/file_system.h"
+#include "server/base/random.h"
+#include "server/lease/lessor.h"
+#include "server/node/node.h"
+#include "server/ports/peer_transport.h"
+#include "server/snap/snapshotter.h"
+#include "server/storage/engine/kv_engine.h"
+#include "server/storage/mvcc/store.h"
+#include "server/wal/observer.h"
+
+// How main and the simulation make a member: OpenMember, connect watch to store(), Start.
+namespace etcd::node {
+
+struct InitialMember {
+  std::string name;
+  std::vector<std::string> peer_urls;
+};
+
+enum class AutoCompaction : std::uint8_t { kOff, kPeriodic, kRevision };
+
+// Defaults are etcd 3.6's.
+struct MemberOptions {
+  std::string name = "default";
+  std::vector<std::string> client_urls;  // advertised; published through raft
+  // Used only when there is no WAL yet; must contain a member called `name`.
+  std::vector<InitialMember> initial_cluster;
+  std::string cluster_token = "etcd-cluster";
+
+  std::string wal_dir;   // <data-dir>/member/wal
+  std::string snap_dir;  // <data-dir>/member/snap
+  std::size_t max_wals = 5;
+  std::size_t max_snapshots = 5;
+  std::uint64_t wal_segment_bytes = 64'000'000;
+
+  std::chrono::milliseconds heartbeat_interval{100};  // one tick
+  int election_ticks = 10;
+  bool pre_vote = true;
+
+  std::uint64_t snapshot_count = 10'000;  // applied entries between two .snap files
+  std::uint64_t catchup_entries = 5'000;  // kept in the raft log behind a snapshot
+  std::uint64_t request_bytes_max = 1'572'864;
+  std::uint64_t apply_backlog_max = 5'000;        // committed - applied; above: too many requests
+  std::uint64_t queued_bytes_max = 256ULL << 20;  // entries proposed and not yet in the log
+  std::int64_t quota_bytes = 0;                   // 0: 2 GiB; negative: none
+  AutoCompaction auto_compaction = AutoCompaction::kOff;
+  std::chrono::nanoseconds compaction_period{0};  // kPeriodic
+  std::int64_t compaction_retention = 0;          // kRevision: revisions to keep
+
+  mvcc::StoreOptions store;
+  lease::LessorOptions lease;  // ttl_seconds_min is computed from the ticks
+  std::string server_version = "3.6.16";
+
+  std::chrono::nanoseconds election_timeout() const { return heartbeat_interval * election_ticks; }
+  // 5 s + 2 election timeouts: v3-api.md 2.4.
+  std::chrono::nanoseconds request_timeout() const {
+    return std::chrono::seconds(5) + 2 * election_timeout();
+  }
+};
+
+// For metrics; called on the raft or apply thread, must not block.
+class MemberObserver {
+ public:
+  virtual ~MemberObserver() = default;
+  virtual void OnLeaderChange(MemberId /*leader*/, bool /*is_self*/) {}
+  virtual void OnProposed(std::size_t /*entries*/) {}
+  virtual void OnProposalFailed() {}
+  virtual void OnApplied(std::size_t /*entries*/, std::chrono::nanoseconds /*took*/) {}
+  virtual void OnSnapshot(Index /*index*/) {}
+};
+
+// Everything that does work for the member; all of it outlives the member. The executors may be one
+// and the same (tests, simulation). `fatal` is called once when the member must not go on (failed
+// fsync, damaged storage); null: base::Fatal, which ends the process. When it returns, the member
+// acknowledges nothing more.
+struct MemberPorts {
+  base::FileSystem& file_system;
+  engine::KvEngine& engine;
+  base::Random& random;  // used on the raft executor and in OpenMember
+  base::Executor& raft;
+  base::Executor& apply;
+  base::Executor& snapshot;    // engine flushes
+  base::Executor& compaction;  // physical deletion
+  base::Executor& lease;       // expiry scans
+  ports::PeerTransport& peers;
+  wal::Observer* wal_observer = nullptr;
+  snap::Observer* snap_observer = nullptr;
+  lease::LessorObserver* lease_observer = nullptr;
+  MemberObserver* observer = nullptr;
+  absl::AnyInvocable<void(std::string_view, const absl::Status&)> fatal = nullptr;
+};
+
+// Thread-safe where Node is; Start and Stop are called by the owner, once each, in this order.
+class Member : public Node {
+ public:
+  // For reads and for watch (Store::SetObserver before Start). Live as long as the member.
+  virtual mvcc::Store& store() = 0;
+  virtual lease::Lessor& lessor() = 0;
+
+  // Lets the raft loop run; replays what the log has beyond the store. `ready` is called once, when
+  // the member has published its attributes through raft: the moment to serve clients.
+  virtual void Start(absl::AnyInvocable<void()> ready) = 0;
+
+  // Refuses new work (kStopped), drains what was accepted, answers every waiter, stops the parts in
+  // order, then calls `done`. The executors must still run; stop them after `done`, destroy the
+  // member after that.
+  virtual void Stop(absl::AnyInvocable<void()> done) = 0;
+};
+
+// Reads the directories and the engine; makes a new cluster when there is no WAL. Blocks; nothing
+// runs before Start. Errors name what is wrong on disk (kDataLoss) or in the options.
+absl::StatusOr<std::unique_ptr<Member>> OpenMember(MemberOptions options, MemberPorts ports);
+
+}  // namespace etcd::node
