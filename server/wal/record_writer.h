@@ -34,6 +34,7 @@ class RecordWriter {
  private:
   template <typename Encodable>
   void Add(raftcodec::RecordType type, const Encodable& value);
+  void Finish(std::size_t start, std::size_t record_size);
 
   std::string buffer_;
   std::uint32_t crc_ = 0;

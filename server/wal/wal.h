@@ -103,14 +103,23 @@ class Wal {
 
   Wal(base::FileSystem& file_system, std::string dir, const Options& options);
 
+  absl::Status WriteFirstSegment(const std::string& dir);
+  absl::Status OpenSegments(Index snapshot_index);
+  absl::Status ReadSegments(Index snapshot_index, Term snapshot_term, Replay& replay);
+  absl::Status Repair(std::uint64_t good_offset);
+  absl::Status ClearTail();
+  absl::Status RewriteHead();
+  absl::Status RemoveLeftovers();
+
   absl::Status Flush(bool must_sync);
   absl::Status MakeRoom();
-  absl::Status WritePending();
-  absl::Status SyncTail();
+  absl::Status WriteTimed(base::File& file, std::uint64_t offset, std::string_view bytes);
+  absl::Status SyncTimed(base::File& file);
   absl::Status Cut();
-  absl::Status StartSegment(bool first);
+  absl::Status StartNextSegment(const std::string& name);
   void DropPending();
-  absl::Status Fail(const absl::Status& status);
+  absl::Status Fail(absl::Status status);
+  base::File& tail() { return *segments_.back().file; }
   std::string PathOf(std::string_view name) const;
 
   base::FileSystem& file_system_;
@@ -121,18 +130,20 @@ class Wal {
 
   std::deque<Segment> segments_;  // locked ones, ascending; the last is written to
   std::uint64_t offset_ = 0;      // end of the written records in the last segment
-  std::uint64_t allocated_ = 0;   // bytes of it that have blocks
+  std::uint64_t allocated_ = 0;   // bytes of it that have blocks; at least offset_
+  bool is_synced_ = true;         // nothing was written since the last fsync
+  std::uint32_t crc_ = 0;         // running CRC of what is written
   std::string metadata_;
-  raft::HardState state_;     // last saved
-  Index last_index_;          // of the last saved entry, or of a snapshot beyond it
-  Index written_index_;       // last_index_ without what is pending
-  RecordWriter pending_;      // encoded, not yet written
-  std::uint32_t crc_ = 0;     // running CRC of what is written
-  bool cut_pending_ = false;  // the last segment is full, but the disk had no room for the next
+  raft::HardState state_;  // last written
+  Index last_index_;       // of the last written entry, or of a snapshot beyond it
+
+  RecordWriter pending_;  // encoded, not yet written; its CRC continues crc_
+  Index pending_index_;   // last_index_ once that is written
+  bool has_pending_entries_ = false;
 
   std::unique_ptr<base::File> reserve_;  // the next segment, preallocated; null when there is none
   std::string reserve_path_;
-  std::uint64_t reserve_count_ = 0;  // alternates between 0.tmp and 1.tmp as etcd's
+  std::uint64_t reserve_count_ = 0;  // alternates between 0.tmp and 1.tmp, as etcd's
 };
 
 // True when `dir` holds at least one segment.
