@@ -1,0 +1,250 @@
+#include "bench/load/http2_client.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <nghttp2/nghttp2.h>
+
+namespace etcd::bench {
+namespace {
+
+constexpr std::size_t kGrpcPrefix = 5;      // compressed flag, big-endian length
+constexpr std::int32_t kWindow = 64 << 20;  // large lists must not wait for window updates
+
+[[noreturn]] void Die(const char* what) {
+  std::fprintf(stderr, "bench: %s: %s\n", what, std::strerror(errno));
+  std::exit(1);
+}
+
+void AppendFrame(std::string& out, std::string_view message) {
+  const auto size = static_cast<std::uint32_t>(message.size());
+  const std::array<char, kGrpcPrefix> prefix = {
+      0, static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8),
+      static_cast<char>(size)};
+  out.append(prefix.data(), prefix.size());
+  out.append(message);
+}
+
+nghttp2_nv Header(std::string_view name, std::string_view value) {
+  // nghttp2 does not write through these pointers.
+  return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
+          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
+          value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+}  // namespace
+
+struct Callbacks {
+  static int OnHeader(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                      std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                      std::uint8_t, void* user) {
+    auto* self = static_cast<Connection*>(user);
+    const std::string_view key(reinterpret_cast<const char*>(name), name_size);
+    if (key != "grpc-status") return 0;
+    const auto it = self->streams_.find(frame->hd.stream_id);
+    if (it == self->streams_.end()) return 0;
+    it->second->status =
+        std::atoi(std::string(reinterpret_cast<const char*>(value), value_size).c_str());
+    return 0;
+  }
+
+  static int OnData(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data,
+                    std::size_t size, void* user) {
+    auto* self = static_cast<Connection*>(user);
+    const auto it = self->streams_.find(id);
+    if (it == self->streams_.end()) return 0;
+    it->second->in.append(reinterpret_cast<const char*>(data), size);
+    if (it->second->on_message) self->Consume(*it->second);
+    return 0;
+  }
+
+  static int OnClose(nghttp2_session*, std::int32_t id, std::uint32_t, void* user) {
+    auto* self = static_cast<Connection*>(user);
+    const auto it = self->streams_.find(id);
+    if (it == self->streams_.end()) return 0;
+    const std::unique_ptr<Connection::Stream> stream = std::move(it->second);
+    self->streams_.erase(it);
+    if (!stream->done) return 0;
+    std::string_view message = stream->in;
+    message.remove_prefix(std::min(message.size(), kGrpcPrefix));
+    stream->done(stream->status, message);
+    return 0;
+  }
+
+  static ssize_t Read(nghttp2_session*, std::int32_t, std::uint8_t* out, std::size_t room,
+                      std::uint32_t* flags, nghttp2_data_source* source, void*) {
+    auto& stream = *static_cast<Connection::Stream*>(source->ptr);
+    const std::size_t size = std::min(room, stream.out.size() - stream.sent);
+    if (size == 0 && !stream.half_close) return NGHTTP2_ERR_DEFERRED;
+    std::memcpy(out, stream.out.data() + stream.sent, size);
+    stream.sent += size;
+    if (stream.sent == stream.out.size()) {
+      stream.out.clear();
+      stream.sent = 0;
+      if (stream.half_close) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    }
+    return static_cast<ssize_t>(size);
+  }
+};
+
+Loop::Loop() : epoll_(epoll_create1(0)) {}
+Loop::~Loop() { ::close(epoll_); }
+
+void Loop::RunUntil(const std::function<bool()>& done) {
+  std::array<epoll_event, 256> events;
+  while (!done()) {
+    const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 1000);
+    for (int i = 0; i < n; ++i) {
+      auto* connection = static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
+      connection->OnReadable();
+      connection->Flush();
+    }
+  }
+}
+
+Connection::Connection(Loop& loop, const std::string& host, std::uint16_t port)
+    : loop_(loop), authority_(host + ":" + std::to_string(port)) {
+  fd_ = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  inet_pton(AF_INET, host.c_str(), &address.sin_addr);
+  if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) Die("connect");
+  const int on = 1;
+  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+
+  nghttp2_session_callbacks* callbacks = nullptr;
+  nghttp2_session_callbacks_new(&callbacks);
+  nghttp2_session_callbacks_set_on_header_callback(callbacks, Callbacks::OnHeader);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Callbacks::OnData);
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Callbacks::OnClose);
+  nghttp2_session_client_new(&session_, callbacks, this);
+  nghttp2_session_callbacks_del(callbacks);
+  const std::array<nghttp2_settings_entry, 2> settings = {
+      {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(kWindow)},
+       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}}};
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kWindow);
+
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = this;
+  epoll_ctl(loop_.fd(), EPOLL_CTL_ADD, fd_, &event);
+  Flush();
+}
+
+Connection::~Connection() {
+  nghttp2_session_del(session_);
+  ::close(fd_);
+}
+
+std::int32_t Connection::Submit(std::string_view path, std::unique_ptr<Stream> stream) {
+  const std::array<nghttp2_nv, 7> headers = {
+      Header(":method", "POST"),
+      Header(":scheme", "http"),
+      Header(":path", path),
+      Header(":authority", authority_),
+      Header("content-type", "application/grpc"),
+      Header("te", "trailers"),
+      Header("user-agent", "etcd-bench"),
+  };
+  nghttp2_data_provider provider{};
+  provider.source.ptr = stream.get();
+  provider.read_callback = Callbacks::Read;
+  const std::int32_t id =
+      nghttp2_submit_request(session_, nullptr, headers.data(), headers.size(), &provider, nullptr);
+  if (id < 0) Die("submit");
+  streams_.emplace(id, std::move(stream));
+  return id;
+}
+
+void Connection::Call(std::string_view path, std::string_view message, UnaryDone done) {
+  auto stream = std::make_unique<Stream>();
+  AppendFrame(stream->out, message);
+  stream->half_close = true;
+  stream->done = std::move(done);
+  Submit(path, std::move(stream));
+}
+
+std::int32_t Connection::OpenStream(std::string_view path, OnMessage on_message) {
+  auto stream = std::make_unique<Stream>();
+  stream->on_message = std::move(on_message);
+  return Submit(path, std::move(stream));
+}
+
+void Connection::Send(std::int32_t stream, std::string_view message) {
+  const auto it = streams_.find(stream);
+  if (it == streams_.end()) return;
+  AppendFrame(it->second->out, message);
+  nghttp2_session_resume_data(session_, stream);
+}
+
+void Connection::Consume(Stream& stream) {
+  std::string_view in = stream.in;
+  while (in.size() >= kGrpcPrefix) {
+    std::size_t size = 0;
+    for (std::size_t i = 1; i < kGrpcPrefix; ++i) {
+      size = (size << 8) | static_cast<std::uint8_t>(in[i]);
+    }
+    if (in.size() < kGrpcPrefix + size) break;
+    stream.on_message(in.substr(kGrpcPrefix, size));
+    in.remove_prefix(kGrpcPrefix + size);
+  }
+  stream.in.erase(0, stream.in.size() - in.size());
+}
+
+void Connection::Flush() {
+  while (true) {
+    if (unsent_.empty()) {
+      const std::uint8_t* data = nullptr;
+      ssize_t size = 0;
+      while (unsent_.size() < (64 << 10) &&
+             (size = nghttp2_session_mem_send(session_, &data)) > 0) {
+        unsent_.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
+      }
+      if (unsent_.empty()) break;
+    }
+    const ssize_t n = ::send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+      if (errno == EAGAIN) break;
+      Die("send");
+    }
+    unsent_.erase(0, static_cast<std::size_t>(n));
+  }
+  const bool want_write = !unsent_.empty();
+  if (want_write == want_write_) return;
+  want_write_ = want_write;
+  epoll_event event{};
+  event.events = EPOLLIN | (want_write ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
+  event.data.ptr = this;
+  epoll_ctl(loop_.fd(), EPOLL_CTL_MOD, fd_, &event);
+}
+
+void Connection::OnReadable() {
+  std::array<std::uint8_t, 128 << 10> buffer;
+  const ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (n == 0) {
+    std::fprintf(stderr, "bench: the server closed the connection\n");
+    std::exit(1);
+  }
+  if (n < 0) {
+    if (errno == EAGAIN) return;
+    Die("recv");
+  }
+  if (nghttp2_session_mem_recv(session_, buffer.data(), static_cast<std::size_t>(n)) < 0) {
+    Die("broken frames");
+  }
+}
+
+}  // namespace etcd::bench

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include <absl/functional/any_invocable.h>
+
+struct nghttp2_session;
+
+// A gRPC client that costs little, so that on a machine shared with the server the server is what
+// is measured. One thread, one epoll loop, any number of connections.
+namespace etcd::bench {
+
+class Connection;
+
+// The loop of one thread: dispatches readiness to connections.
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Runs until `done()` is true, checking after each round of events.
+  void RunUntil(const std::function<bool()>& done);
+  int fd() const { return epoll_; }
+
+ private:
+  int epoll_;
+};
+
+// One HTTP/2 connection. Exits the process with a message when the connection fails: a benchmark
+// over broken connections has no figure.
+class Connection {
+ public:
+  // grpc-status (-1: none received) and the message bytes of a unary call.
+  using UnaryDone = absl::AnyInvocable<void(int status, std::string_view message)>;
+  using OnMessage = std::function<void(std::string_view message)>;
+
+  Connection(Loop& loop, const std::string& host, std::uint16_t port);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void Call(std::string_view path, std::string_view message, UnaryDone done);
+  // Opens a bidirectional stream; messages of the server go to `on_message`.
+  std::int32_t OpenStream(std::string_view path, OnMessage on_message);
+  void Send(std::int32_t stream, std::string_view message);
+
+  // Writes what is queued; called by the loop after each round of events.
+  void Flush();
+  void OnReadable();
+
+ private:
+  friend struct Callbacks;
+  struct Stream {
+    std::string out;  // framed bytes to send
+    std::size_t sent = 0;
+    bool half_close = false;  // unary: the request ends after `out`
+    std::string in;           // bytes received, from the start of an unfinished message
+    int status = -1;
+    UnaryDone done;
+    OnMessage on_message;
+  };
+
+  std::int32_t Submit(std::string_view path, std::unique_ptr<Stream> stream);
+  void Consume(Stream& stream);
+
+  Loop& loop_;
+  std::string authority_;
+  int fd_ = -1;
+  bool want_write_ = false;
+  bool dirty_ = false;
+  std::string unsent_;
+  nghttp2_session* session_ = nullptr;
+  std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
+};
+
+}  // namespace etcd::bench
