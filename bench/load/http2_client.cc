@@ -51,11 +51,11 @@ struct Callbacks {
                       std::uint8_t, void* user) {
     auto* self = static_cast<Connection*>(user);
     const std::string_view key(reinterpret_cast<const char*>(name), name_size);
-    if (key != "grpc-status") return 0;
+    const std::string_view text(reinterpret_cast<const char*>(value), value_size);
     const auto it = self->streams_.find(frame->hd.stream_id);
     if (it == self->streams_.end()) return 0;
-    it->second->status =
-        std::atoi(std::string(reinterpret_cast<const char*>(value), value_size).c_str());
+    if (key == "grpc-status") it->second->trailer.status = std::atoi(std::string(text).c_str());
+    if (key == "grpc-message") it->second->trailer.text = text;
     return 0;
   }
 
@@ -78,7 +78,7 @@ struct Callbacks {
     if (!stream->done) return 0;
     std::string_view message = stream->in;
     message.remove_prefix(std::min(message.size(), kGrpcPrefix));
-    stream->done(stream->status, message);
+    stream->done(stream->trailer, message);
     return 0;
   }
 

@@ -37,8 +37,13 @@ class Loop {
 // over broken connections has no figure.
 class Connection {
  public:
-  // grpc-status (-1: none received) and the message bytes of a unary call.
-  using UnaryDone = absl::AnyInvocable<void(int status, std::string_view message)>;
+  // How a call ended: grpc-status (-1: none received) and grpc-message, still percent-encoded.
+  struct Trailer {
+    int status = -1;
+    std::string text;
+  };
+  // The message bytes of a unary call, and its end.
+  using UnaryDone = absl::AnyInvocable<void(const Trailer& trailer, std::string_view message)>;
   using OnMessage = std::function<void(std::string_view message)>;
 
   Connection(Loop& loop, const std::string& host, std::uint16_t port);
@@ -62,7 +67,7 @@ class Connection {
     std::size_t sent = 0;
     bool half_close = false;  // unary: the request ends after `out`
     std::string in;           // bytes received, from the start of an unfinished message
-    int status = -1;
+    Trailer trailer;
     UnaryDone done;
     OnMessage on_message;
   };

@@ -61,10 +61,11 @@ Outcome RunWatch(const Options& options) {
     int answered = 0;
     constexpr int kBurst = 8;
     for (int i = 0; i < kBurst; ++i) {
-      writer.Call(kPut, PutRequest(key, value), [&](int status, std::string_view) {
-        if (status != 0) ++outcome.errors;
-        ++answered;
-      });
+      writer.Call(kPut, PutRequest(key, value),
+                  [&](const Connection::Trailer& trailer, std::string_view) {
+                    if (trailer.status != 0) ++outcome.errors;
+                    ++answered;
+                  });
     }
     writer.Flush();
     expected += kBurst * watchers;
@@ -81,7 +82,7 @@ Outcome RunKeepAlive(const Options& options) {
   int granted = 0;
   for (int i = 0; i < options.clients; ++i) {
     connections[0]->Call(kLeaseGrant, LeaseGrant(i + 1, 600),
-                         [&](int, std::string_view) { ++granted; });
+                         [&](const Connection::Trailer&, std::string_view) { ++granted; });
   }
   connections[0]->Flush();
   loop.RunUntil([&] { return granted == options.clients; });

@@ -45,11 +45,12 @@ class UnaryRun {
     ++started_;
     const Request request = Make();
     const SteadyClock::time_point begin = SteadyClock::now();
-    connection.Call(request.path, request.message,
-                    [this, &connection, begin](int status, std::string_view message) {
-                      Finish(status, message, SteadyClock::now() - begin);
-                      Next(connection);
-                    });
+    connection.Call(
+        request.path, request.message,
+        [this, &connection, begin](const Connection::Trailer& trailer, std::string_view message) {
+          Finish(trailer.status, message, SteadyClock::now() - begin);
+          Next(connection);
+        });
   }
 
   void Finish(int status, std::string_view message, std::chrono::nanoseconds took) {
