@@ -48,7 +48,8 @@ class FileSystem {
   // Names (not paths) in ascending byte order, without "." and "..".
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& dir) = 0;
   virtual bool Exists(const std::string& path) = 0;
-  // Creates the directory and its parents with mode 0700; OK when it exists.
+  // Creates the directory and its parents with mode 0700; OK when it exists. What it created
+  // survives a power cut.
   virtual absl::Status CreateDirs(const std::string& dir) = 0;
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;

@@ -1,14 +1,13 @@
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 #include "server/base/file_system.h"
@@ -160,7 +159,9 @@ class PosixFileSystemImpl final : public FileSystem {
   absl::Status CreateDirs(const std::string& dir) override {
     for (std::size_t at = dir.find('/', 1); true; at = dir.find('/', at + 1)) {
       const std::string part = dir.substr(0, at);
-      if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
+      if (::mkdir(part.c_str(), 0700) == 0) {
+        RETURN_IF_ERROR(SyncDir(std::filesystem::absolute(part).parent_path().string()));
+      } else if (errno != EEXIST) {
         return ErrnoStatus("mkdir", part, errno);
       }
       if (at == std::string::npos) break;
