@@ -46,9 +46,9 @@ class Metadata {
 struct CallContext {
   std::string_view path;  // "/etcdserverpb.KV/Put"; lives as long as the registered handler
   Metadata metadata;
-  std::string peer;                                 // "127.0.0.1:51234", for logs
-  std::optional<Clock::Monotonic> deadline;         // from grpc-timeout
-  std::string certificate_common_name;              // of the verified client leaf; "" without TLS
+  std::string peer;                          // "127.0.0.1:51234", for logs
+  std::optional<Clock::Monotonic> deadline;  // from grpc-timeout
+  std::string certificate_common_name;       // of the verified client leaf; "" without TLS
   // The loop of the connection: a handler that went on on another thread (after a read index)
   // posts its read there. Null: it goes on where it is.
   std::shared_ptr<Executor> executor;
@@ -66,11 +66,19 @@ class ByteSource {
   virtual absl::StatusOr<Rope> Next(std::size_t bytes_hint) = 0;
 };
 
+// Metadata that a handler adds to its answer; values of "-bin" keys are bytes. etcd's own services
+// send none.
+struct ResponseMetadata {
+  Metadata initial;   // before the first message
+  Metadata trailing;  // with the status
+};
+
 // A response message: `head`, then `source_bytes` bytes of `source`.
 struct Body {
   Rope head;
   std::uint64_t source_bytes = 0;
-  std::unique_ptr<ByteSource> source;  // null iff source_bytes == 0
+  std::unique_ptr<ByteSource> source;          // null iff source_bytes == 0
+  std::unique_ptr<ResponseMetadata> metadata;  // mostly null
 
   Body() = default;
   explicit Body(Rope rope) : head(std::move(rope)) {}
@@ -106,6 +114,9 @@ class StreamSink {
   // Calls `ready` once, on any thread, when PendingBytes is at or below `bytes` or the stream has
   // ended; at once if it already is. At most one is outstanding.
   virtual void NotifyWhenBelow(std::size_t bytes, absl::AnyInvocable<void()> ready) = 0;
+
+  // Adds metadata to the answer; before the first Send, else the initial part is lost.
+  virtual void SetMetadata(ResponseMetadata /*metadata*/) {}
 };
 using StreamSinkPtr = std::shared_ptr<StreamSink>;
 
@@ -131,15 +142,22 @@ class StreamMethod {
 
 // The methods that a server offers, by full path. Filled before serving, immutable afterwards.
 struct MethodEntry {
-  std::string path;                        // "/package.Service/Method"
-  std::unique_ptr<UnaryHandler> unary;     // exactly one of the two is set
+  std::string path;                     // "/package.Service/Method"
+  std::unique_ptr<UnaryHandler> unary;  // exactly one of the two is set
   std::unique_ptr<StreamMethod> stream;
-  enum class Kind : std::uint8_t { kUnary, kClientStream, kServerStream, kBidi } kind = Kind::kUnary;
+  enum class Kind : std::uint8_t {
+    kUnary,
+    kClientStream,
+    kServerStream,
+    kBidi
+  } kind = Kind::kUnary;
 };
 
 class MethodTable {
  public:
-  void Add(MethodEntry entry) { entries_.push_back(std::make_unique<MethodEntry>(std::move(entry))); }
+  void Add(MethodEntry entry) {
+    entries_.push_back(std::make_unique<MethodEntry>(std::move(entry)));
+  }
   // Null when unknown. `path` as in the request.
   const MethodEntry* Find(std::string_view path) const {
     for (const auto& entry : entries_) {

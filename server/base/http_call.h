@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -7,18 +8,20 @@
 #include <utility>
 #include <vector>
 
+#include <absl/functional/any_invocable.h>
+
 #include "server/base/rope.h"
 
 // What a plain HTTP request (health, metrics, version, JSON gateway, v2) looks like to its handler.
 namespace etcd::base {
 
 struct HttpRequest {
-  std::string method;                                         // "GET"
-  std::string target;                                         // as received: path and query
-  std::string path;                                           // target without the query, not decoded
-  std::string query;                                          // after '?', without it
-  std::vector<std::pair<std::string, std::string>> headers;   // names in lower case
-  std::string body;                                           // whole body, limited by the transport
+  std::string method;  // "GET"
+  std::string target;  // as received: path and query
+  std::string path;    // target without the query, not decoded
+  std::string query;   // after '?', without it
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;                                          // whole body, limited by the transport
   std::string peer;
 
   // First value of a header (lower-case name), or "".
@@ -44,6 +47,11 @@ class HttpResponder {
   // A whole answer with Content-Length.
   virtual void Reply(int status, std::vector<std::pair<std::string, std::string>> headers,
                      std::string body) = 0;
+
+  // As in StreamSink. A writer that does not look and whose client does not read is cut off at a
+  // bound of the transport.
+  virtual std::size_t PendingBytes() const { return 0; }
+  virtual void NotifyWhenBelow(std::size_t /*bytes*/, absl::AnyInvocable<void()> ready) { ready(); }
 };
 using HttpResponderPtr = std::shared_ptr<HttpResponder>;
 

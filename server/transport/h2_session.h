@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "server/transport/connection.h"
+#include "server/transport/h2_stream.h"
+#include "server/transport/ping_policy.h"
+#include "server/transport/protocol.h"
+#include "server/transport/request_head.h"
+
+struct nghttp2_session;
+
+namespace etcd::transport {
+
+// A header to send. `constant`: both views live for ever, so that they need not be copied.
+struct HeaderView {
+  std::string_view name;
+  std::string_view value;
+  bool constant = false;
+};
+
+// HTTP/2 on one connection, by nghttp2: frames, HPACK, flow control and the order in which streams
+// send are its work; ours are limits, keepalive and the calls. Loop thread only.
+class H2Session final : public Protocol {
+ public:
+  explicit H2Session(Connection& connection);
+  ~H2Session() override;
+  H2Session(const H2Session&) = delete;
+  H2Session& operator=(const H2Session&) = delete;
+
+  // Protocol
+  bool OnBytes(std::string_view bytes) override;
+  bool OnEnd() override { return false; }
+  void Fill(OutBuffer& out, std::size_t bytes_hint) override;
+  bool Finished() const override;
+  bool Overloaded() const override;
+  void Drain() override;
+  void OnClosed() override;
+
+  // For streams. All are safe inside callbacks of nghttp2.
+  void SubmitHeaders(H2Stream& stream, std::span<const HeaderView> headers, bool with_body);
+  void Reset(H2Stream& stream, std::uint32_t error_code);
+  void ResumeData(H2Stream& stream);
+  void WantFlush() { connection_.WantFlush(); }
+  // False: incomplete requests hold too many bytes already.
+  bool HoldRequestBytes(std::size_t before, std::size_t now);
+
+  Connection& connection() { return connection_; }
+  ServerContext& context() { return connection_.context(); }
+  Loop& loop() { return connection_.loop(); }
+
+ private:
+  friend struct H2Callbacks;
+  void Configure();
+  void OnRequestHead(std::int32_t stream_id, bool end_stream);
+  std::shared_ptr<H2Stream> Open(std::int32_t stream_id);
+  void OnPing(bool ack);
+  void OnKeepalive();
+  void SayGoodbye(std::int32_t last_stream_id);
+  void OnDrainTimer();
+
+  Connection& connection_;
+  nghttp2_session* session_ = nullptr;
+  absl::flat_hash_map<std::int32_t, std::shared_ptr<H2Stream>> streams_;
+  RequestHead head_;        // of the request being received
+  bool head_open_ = false;  // its block is not complete
+  std::size_t held_request_bytes_ = 0;
+  OutBuffer* filling_ = nullptr;  // during Fill
+  std::size_t fill_bytes_max_ = 0;
+  PingPolicy ping_policy_;
+  Timer head_timer_;
+  Timer keepalive_timer_;
+  Timer drain_timer_;
+  Loop::Time last_read_;
+  bool ping_under_way_ = false;
+  bool expelled_ = false;  // GOAWAY for bad behaviour was submitted
+  bool draining_ = false;
+  bool drained_ = false;  // the final GOAWAY was submitted
+};
+
+}  // namespace etcd::transport

@@ -1,0 +1,268 @@
+#include "server/transport/http1_session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/status.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "server/base/status.h"
+
+namespace etcd::transport {
+namespace {
+
+namespace http = boost::beast::http;
+
+constexpr std::chrono::seconds kHalfClosedPatience(5);
+
+std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+std::string_view ReasonOf(int status) {
+  return View(http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status))));
+}
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+bool SameName(std::string_view name, std::string_view lower) {
+  return name.size() == lower.size() && Lower(name) == lower;
+}
+
+// "Tue, 15 Nov 1994 08:12:31 GMT", made once a second per thread.
+const std::string& HttpDate() {
+  thread_local std::time_t made_at = 0;
+  thread_local std::string text;
+  const std::time_t now = std::time(nullptr);
+  if (now != made_at) {
+    made_at = now;
+    std::tm utc{};
+    gmtime_r(&now, &utc);
+    char buffer[40];
+    text.assign(buffer, std::strftime(buffer, sizeof buffer, "%a, %d %b %Y %H:%M:%S GMT", &utc));
+  }
+  return text;
+}
+
+base::HttpRequest ToRequest(http::request<http::string_body>&& message, const std::string& peer) {
+  base::HttpRequest request;
+  request.method = View(message.method_string());
+  request.target = View(message.target());
+  const std::size_t question = request.target.find('?');
+  request.path = request.target.substr(0, question);
+  if (question != std::string::npos) request.query = request.target.substr(question + 1);
+  for (const auto& field : message) {
+    request.headers.emplace_back(Lower(View(field.name_string())), View(field.value()));
+  }
+  request.body = std::move(message.body());
+  request.peer = peer;
+  return request;
+}
+
+}  // namespace
+
+struct Http1Session::Parser {
+  http::request_parser<http::string_body> beast;
+  bool continue_sent = false;
+};
+
+Http1Session::Http1Session(Connection& connection)
+    : connection_(connection), timer_(connection.loop().timers(), [this] { OnTimer(); }) {
+  // From here on the session's own deadline holds: the whole head of the first request.
+  timer_.Arm(connection.loop().now() + connection.context().options.handshake_timeout);
+}
+
+Http1Session::~Http1Session() = default;
+
+bool Http1Session::OnBytes(std::string_view bytes) {
+  if (closing_ && exchange_ == nullptr) return true;
+  input_.append(bytes);
+  return Parse();
+}
+
+// Takes requests off the input while none is being answered.
+bool Http1Session::Parse() {
+  in_parse_ = true;
+  const ServerOptions& limits = connection_.context().options;
+  while (exchange_ == nullptr && !closing_ && !input_.empty()) {
+    if (parser_ == nullptr) {
+      parser_ = std::make_unique<Parser>();
+      parser_->beast.eager(true);
+      parser_->beast.header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
+      parser_->beast.body_limit(limits.http_body_bytes_max);
+      timer_.Arm(connection_.loop().now() + limits.handshake_timeout);
+    }
+    boost::system::error_code error;
+    const std::size_t taken =
+        parser_->beast.put(boost::asio::buffer(input_.data(), input_.size()), error);
+    input_.erase(0, taken);
+    if (error && error != http::error::need_more) {
+      if (error == http::error::header_limit) {
+        Refuse(431, "Request Header Fields Too Large");
+      } else if (error == http::error::body_limit) {
+        Refuse(413, "Request Entity Too Large");
+      } else {
+        Refuse(400, "Bad Request");
+      }
+      break;
+    }
+    if (parser_->beast.is_header_done()) {
+      connection_.Established();
+      timer_.Disarm();
+    }
+    if (parser_->beast.is_done()) {
+      Dispatch();
+      continue;
+    }
+    if (parser_->beast.is_header_done()) ArmIdle();  // while the body comes
+    if (parser_->beast.is_header_done() && !parser_->continue_sent &&
+        SameName(View(parser_->beast.get()[http::field::expect]), "100-continue")) {
+      parser_->continue_sent = true;
+      queue_.PushBytes(base::Rope("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    if (taken == 0 || error == http::error::need_more) break;
+  }
+  in_parse_ = false;
+  return true;
+}
+
+void Http1Session::Dispatch() {
+  http::request<http::string_body> message = parser_->beast.release();
+  parser_.reset();
+  head_request_ = message.method() == http::verb::head;
+  version_1_0_ = message.version() < 11;
+  keep_alive_ = message.keep_alive();
+  head_written_ = chunked_ = bodyless_ = false;
+  if (!version_1_0_ && message.find(http::field::host) == message.end()) {
+    Refuse(400, "Bad Request: missing required Host header");
+    return;
+  }
+  exchange_ = std::make_shared<HttpExchange>(connection_.loop().mailbox(), *this,
+                                             connection_.context().options.http_pending_bytes_max);
+  connection_.context().http->Start(ToRequest(std::move(message), connection_.peer()), exchange_);
+}
+
+void Http1Session::Refuse(int status, std::string_view text) {
+  closing_ = true;
+  parser_.reset();
+  input_.clear();
+  std::string body = std::to_string(status) + " " + std::string(text);
+  queue_.PushBytes(base::Rope("HTTP/1.1 " + std::to_string(status) + " " +
+                              std::string(ReasonOf(status)) +
+                              "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: "
+                              "close\r\nContent-Length: " +
+                              std::to_string(body.size()) + "\r\n\r\n" + body));
+  connection_.WantFlush();
+}
+
+void Http1Session::WriteHead(int status, HttpHeaders headers, std::optional<std::uint64_t> length) {
+  head_written_ = true;
+  bodyless_ = status == 204 || status == 304 || status < 200;
+  const bool chunked = !length && !version_1_0_ && !bodyless_;
+  if (!length && version_1_0_) keep_alive_ = false;  // the end of the body is the end of all
+  if (closing_ || peer_ended_) keep_alive_ = false;
+  std::string reason(ReasonOf(status));
+  if (reason == "<unknown-status>") reason = "status code " + std::to_string(status);
+  std::string head = "HTTP/1.1 " + std::to_string(status) + " " + reason + "\r\n";
+  bool has_date = false;
+  for (const auto& [name, value] : headers) {
+    has_date = has_date || SameName(name, "date");
+    head.append(name).append(": ").append(value).append("\r\n");
+  }
+  if (!has_date) head.append("Date: ").append(HttpDate()).append("\r\n");
+  if (length && !bodyless_) head += "Content-Length: " + std::to_string(*length) + "\r\n";
+  if (chunked) head += "Transfer-Encoding: chunked\r\n";
+  if (!keep_alive_) {
+    head += "Connection: close\r\n";
+  } else if (version_1_0_) {
+    head += "Connection: keep-alive\r\n";
+  }
+  head += "\r\n";
+  chunked_ = chunked && !head_request_;
+  if (head_request_) bodyless_ = true;
+  queue_.PushBytes(base::Rope(std::move(head)));
+  connection_.WantFlush();
+}
+
+void Http1Session::WriteBody(base::Rope bytes) {
+  if (bodyless_) {
+    exchange_->Sent(bytes.size());
+    return;
+  }
+  unsent_body_bytes_ += bytes.size();
+  if (chunked_) {
+    constexpr std::string_view kHex = "0123456789abcdef";
+    std::string size;
+    for (std::size_t left = bytes.size(); left > 0; left >>= 4) size.insert(0, 1, kHex[left & 15]);
+    queue_.PushBytes(base::Rope(size + "\r\n"));
+    bytes.Append(std::string("\r\n"));
+  }
+  queue_.PushBytes(std::move(bytes));
+  connection_.WantFlush();
+}
+
+void Http1Session::WriteEnd() {
+  if (chunked_) queue_.PushBytes(base::Rope("0\r\n\r\n"));
+  const std::shared_ptr<HttpExchange> done = std::move(exchange_);
+  exchange_ = nullptr;
+  done->Sent(unsent_body_bytes_);
+  unsent_body_bytes_ = 0;
+  if (!keep_alive_) closing_ = true;
+  done->Gone();
+  if (!closing_) ArmIdle();
+  connection_.WantFlush();
+  if (!in_parse_ && !closing_) Parse();
+}
+
+void Http1Session::Abandon() { connection_.CloseAfterFlush(); }
+
+void Http1Session::Fill(OutBuffer& out, std::size_t bytes_hint) {
+  const std::size_t bytes = std::min(queue_.ready_bytes(), bytes_hint);
+  queue_.Pop(bytes, out);
+  const std::size_t left = queue_.ready_bytes();
+  if (exchange_ != nullptr && left < unsent_body_bytes_) {
+    const std::size_t sent = unsent_body_bytes_ - left;
+    unsent_body_bytes_ = left;
+    exchange_->Sent(sent);
+  }
+}
+
+bool Http1Session::OnEnd() {
+  if (exchange_ == nullptr) return false;
+  // A client that closes looks just like one that only will not ask any more. An answer that has
+  // begun and goes on is a stream whose reader left; a short one is given the time to come.
+  if (head_written_) return false;
+  peer_ended_ = closing_ = true;
+  timer_.Arm(connection_.loop().now() + kHalfClosedPatience);
+  return true;
+}
+
+void Http1Session::Drain() {
+  closing_ = true;
+  keep_alive_ = false;
+  connection_.WantFlush();
+}
+
+void Http1Session::ArmIdle() {
+  timer_.Arm(connection_.loop().now() + connection_.context().options.http_idle_timeout);
+}
+
+void Http1Session::OnTimer() { connection_.Close(); }
+
+void Http1Session::OnClosed() {
+  timer_.Disarm();
+  if (exchange_ == nullptr) return;
+  const std::shared_ptr<HttpExchange> gone = std::move(exchange_);
+  exchange_ = nullptr;
+  gone->Gone();
+}
+
+}  // namespace etcd::transport

@@ -1,0 +1,166 @@
+#include "server/transport/loop.h"
+
+#include <algorithm>
+#include <pthread.h>
+#include <string>
+
+#include <boost/asio/post.hpp>
+
+#include "server/base/check.h"
+#include "server/transport/connection.h"
+
+namespace etcd::transport {
+namespace {
+
+thread_local const Loop* current_loop = nullptr;
+
+}  // namespace
+
+void Mailbox::Push(std::shared_ptr<LoopTask> task) {
+  const std::lock_guard lock(mu_);
+  if (loop_ == nullptr) return;
+  batch_.tasks.push_back(std::move(task));
+  WakeLocked();
+}
+
+void Mailbox::Post(base::Task task) {
+  const std::lock_guard lock(mu_);
+  if (loop_ == nullptr) return;
+  batch_.functions.push_back(std::move(task));
+  WakeLocked();
+}
+
+void Mailbox::PostAfter(std::chrono::nanoseconds delay, base::Task task) {
+  Post(
+      [this, delay, task = std::move(task)]() mutable { loop_->RunAfter(delay, std::move(task)); });
+}
+
+void Mailbox::WakeLocked() {
+  if (wake_pending_) return;
+  wake_pending_ = true;
+  // On the loop thread the running handler settles before the loop sleeps.
+  if (current_loop != loop_) loop_->Wake();
+}
+
+bool Mailbox::OnLoopThread() const {
+  // Unlocked on purpose: only the loop's own thread can find its own address here.
+  return current_loop != nullptr && current_loop->mailbox_.get() == this;
+}
+
+bool Mailbox::TakeAll(Batch& into) {
+  const std::lock_guard lock(mu_);
+  wake_pending_ = false;
+  into.tasks.swap(batch_.tasks);
+  into.functions.swap(batch_.functions);
+  return !into.tasks.empty() || !into.functions.empty();
+}
+
+bool Mailbox::empty() {
+  const std::lock_guard lock(mu_);
+  return batch_.tasks.empty() && batch_.functions.empty();
+}
+
+void Mailbox::Close() {
+  Batch dropped;  // destroyed after the lock is released: a task's destructor may come back here
+  const std::lock_guard lock(mu_);
+  loop_ = nullptr;
+  dropped.tasks.swap(batch_.tasks);
+  dropped.functions.swap(batch_.functions);
+}
+
+Loop::Loop(std::size_t half_open_max)
+    : mailbox_(std::make_shared<Mailbox>(this)),
+      asio_timer_(io_),
+      now_(std::chrono::steady_clock::now()),
+      read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
+      half_open_max_(std::max<std::size_t>(half_open_max, 1)) {
+  work_.emplace(io_.get_executor());
+}
+
+Loop::~Loop() { CHECK(!thread_.joinable()) << "loop destroyed while it runs"; }
+
+void Loop::Start(std::size_t number) {
+  thread_ = std::thread([this, number]() noexcept {
+    pthread_setname_np(pthread_self(), ("client-" + std::to_string(number)).c_str());
+    current_loop = this;
+    io_.run();
+    current_loop = nullptr;
+  });
+}
+
+void Loop::Join() {
+  io_.stop();
+  if (thread_.joinable()) thread_.join();
+  mailbox_->Close();
+}
+
+void Loop::RunAfter(std::chrono::nanoseconds delay, base::Task task) {
+  delayed_.emplace_front();
+  const auto place = delayed_.begin();
+  *place = std::make_unique<Timer>(timers_, [this, place, held = std::move(task)]() mutable {
+    base::Task due = std::move(held);
+    delayed_.erase(place);
+    due();
+  });
+  (*place)->Arm(now_ + delay);
+}
+
+void Loop::Wake() {
+  boost::asio::post(io_, [this] { Run([] {}); });
+}
+
+void Loop::Enter() { now_ = std::chrono::steady_clock::now(); }
+
+void Loop::Settle() {
+  if (mailbox_->TakeAll(running_)) {
+    for (const auto& task : running_.tasks) task->RunOnLoop();
+    running_.tasks.clear();
+    for (base::Task& function : running_.functions) function();
+    running_.functions.clear();
+  }
+  flushing_.swap(dirty_);
+  for (const auto& connection : flushing_) connection->Flush();
+  flushing_.clear();
+  ArmTimer();
+  // What came up meanwhile waits for one round of the other descriptors, so that a stream which
+  // always has more to send cannot keep the loop for itself.
+  if (!dirty_.empty() || !mailbox_->empty()) Wake();
+}
+
+void Loop::ArmTimer() {
+  const std::optional<Time> earliest = timers_.Earliest();
+  // A timer that was moved to later fires early once and is armed again: deadlines are mostly
+  // disarmed long before they are due, and this way they cost no system call.
+  if (!earliest || (armed_for_ && *armed_for_ <= *earliest)) return;
+  armed_for_ = earliest;
+  asio_timer_.expires_at(*earliest);
+  asio_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;  // moved
+    armed_for_.reset();
+    Run([this] { timers_.RunDue(now_); });
+  });
+}
+
+void Loop::Add(std::shared_ptr<Connection> connection) {
+  connections_.insert(std::move(connection));
+}
+
+void Loop::Remove(const std::shared_ptr<Connection>& connection) { connections_.erase(connection); }
+
+void Loop::MarkDirty(std::shared_ptr<Connection> connection) {
+  dirty_.push_back(std::move(connection));
+}
+
+void Loop::AddHalfOpen(Connection* connection) {
+  if (half_open_.size() >= half_open_max_) half_open_.front()->Close();
+  half_open_.push_back(connection);
+}
+
+void Loop::RemoveHalfOpen(Connection* connection) { half_open_.remove(connection); }
+
+void Loop::ForEachConnection(absl::FunctionRef<void(Connection&)> visit) {
+  const std::vector<std::shared_ptr<Connection>> all(connections_.begin(), connections_.end());
+  for (const auto& connection : all) visit(*connection);
+}
+
+}  // namespace etcd::transport

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <sys/uio.h>
+
+namespace etcd::transport {
+
+// What a non-blocking read or write did.
+struct IoResult {
+  enum class Kind : std::uint8_t {
+    kBytes,      // `bytes` moved, at least one
+    kWantRead,   // nothing now: try again when the descriptor is readable
+    kWantWrite,  // the same for writable
+    kEnd,        // the peer closed its side in order
+    kError,      // the connection is broken
+  };
+  Kind kind;
+  std::size_t bytes = 0;
+};
+
+// A connected, non-blocking byte stream: the seam at which TLS goes between the protocols and the
+// descriptor. Loop thread only; closes its descriptor when destroyed.
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+  virtual int descriptor() const = 0;
+  virtual IoResult Read(std::span<char> into) = 0;
+  virtual IoResult Write(const iovec* entries, std::size_t count) = 0;
+  // No more writes; the peer reads what was written and then the end.
+  virtual void ShutdownWrite() = 0;
+};
+
+// Takes over `descriptor`.
+std::unique_ptr<ByteStream> MakePlainStream(int descriptor);
+
+}  // namespace etcd::transport
