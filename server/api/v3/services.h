@@ -49,6 +49,7 @@ struct Deps {
   watch::WatchHub& watch;
   lease::Lessor& lessor;
   base::Executor& background;           // timers and retries; nothing heavy runs there
+  base::Executor* bulk = nullptr;       // whole-store scans (HashKV); null: background runs them
   RequestObserver* observer = nullptr;  // may be null
 };
 
