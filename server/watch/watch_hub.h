@@ -84,8 +84,8 @@ struct WatchOptions {
   std::size_t recent_bytes_max = 8 << 20;
   std::int64_t catch_up_revisions_per_response = 1000;
   std::size_t catch_up_watchers = 512;              // per step of catching up
-  std::int64_t catch_up_revisions_per_step = 8192;  // then live events get their turn
-  std::size_t catch_up_bytes_per_step = 8 << 20;
+  std::int64_t catch_up_revisions_per_step = 2000;  // then live events get their turn
+  std::size_t catch_up_bytes_per_step = 4 << 20;
 };
 
 // Gauges and counters; called on the watch thread. Deltas of a closed stream always add up to 0.
