@@ -18,9 +18,9 @@ inline constexpr std::string_view kBucketMembersRemoved = "members_removed";
 inline constexpr std::string_view kBucketMeta = "meta";
 
 // Keys of the meta bucket.
-inline constexpr std::string_view kMetaConsistentIndex = "consistent_index";        // u64 BE
-inline constexpr std::string_view kMetaTerm = "term";                               // u64 BE
-inline constexpr std::string_view kMetaConfState = "confState";                     // JSON
+inline constexpr std::string_view kMetaConsistentIndex = "consistent_index";         // u64 BE
+inline constexpr std::string_view kMetaTerm = "term";                                // u64 BE
+inline constexpr std::string_view kMetaConfState = "confState";                      // JSON
 inline constexpr std::string_view kMetaScheduledCompactRev = "scheduledCompactRev";  // 17 B
 inline constexpr std::string_view kMetaFinishedCompactRev = "finishedCompactRev";    // 17 B
 inline constexpr std::string_view kMetaStorageVersion = "storageVersion";            // "3.6.0"
