@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,13 +26,16 @@ namespace etcd::mvcc {
 struct StoreOptions {
   std::int64_t compaction_batch_limit = 1000;  // revisions removed per step
   std::chrono::nanoseconds compaction_sleep_interval = std::chrono::milliseconds(10);
+  // Each compaction reads all records up to its revision for HashKV's cache, which the members
+  // compare (--compact-hash-check). Off saves that read; HashKV then always computes.
+  bool hash_compactions = true;
 };
 
 struct HashResult {
   std::uint32_t hash = 0;
-  Revision compact_revision;  // -1: never compacted
-  Revision hash_revision;
-  Revision current;
+  Revision compact_revision{};  // -1: never compacted
+  Revision hash_revision{};
+  Revision current{};
 };
 
 // The write transaction of one applied request: at most one new main revision. Sees its own writes
@@ -52,9 +56,8 @@ class WriteTxn {
   virtual absl::StatusOr<RangeResult> Range(const RangeSpec& spec) const = 0;
 
   // Stored bytes of the refs, in order, also of records that this batch has not written out yet.
-  virtual absl::Status Fetch(
-      std::span<const KvRef> refs,
-      absl::FunctionRef<void(std::size_t, std::string_view)> each) const = 0;
+  virtual absl::Status Fetch(std::span<const KvRef> refs,
+                             absl::FunctionRef<void(std::size_t, std::string_view)> each) const = 0;
 
   // Newest live record of a key.
   virtual std::optional<KvRef> Find(std::string_view key) const = 0;
@@ -90,10 +93,10 @@ class Store {
   virtual absl::StatusOr<RangeResult> Range(const RangeSpec& spec) const = 0;
 
   // Stored KeyValue bytes of refs of a RangeResult whose pin is still held; in order. Reads the
-  // engine in sorted chunks of about 1,000. The view is valid during the call.
-  virtual absl::Status Fetch(
-      std::span<const KvRef> refs,
-      absl::FunctionRef<void(std::size_t, std::string_view)> each) const = 0;
+  // engine in sorted chunks of about 1,000. The view is valid during the call. kCompacted when a
+  // ref was not pinned and is gone; DataLoss when a record is not what the index says.
+  virtual absl::Status Fetch(std::span<const KvRef> refs,
+                             absl::FunctionRef<void(std::size_t, std::string_view)> each) const = 0;
 
   // The key's state at a revision, if it was alive there; for prev_kv. kCompacted as Range.
   virtual absl::StatusOr<std::optional<KvRef>> FindAt(std::string_view key, Revision at) const = 0;

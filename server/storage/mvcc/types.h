@@ -14,7 +14,7 @@ namespace etcd::mvcc {
 
 // Which change: the main revision of its transaction and its number within it, from 0.
 struct RevisionPair {
-  Revision main;
+  Revision main{};
   std::int64_t sub = 0;
   auto operator<=>(const RevisionPair&) const = default;
 };
@@ -22,20 +22,20 @@ struct RevisionPair {
 // A key range as clients give it (v3-api.md 3.1): empty end = exactly `key`; end "\0" = every key
 // >= `key`; otherwise key <= x < end, empty when end <= key.
 struct KeyRange {
-  std::string_view key;
-  std::string_view end;
+  std::string_view key{};
+  std::string_view end{};
 };
 
 // A stored KeyValue as the index knows it: enough to know the length of a response before any
 // value is read.
 struct KvRef {
-  RevisionPair revision;           // mod revision: the record's key in the engine
+  RevisionPair revision{};          // mod revision: the record's key in the engine
   std::uint32_t encoded_bytes = 0;  // of the stored mvccpb.KeyValue
 };
 
 struct RangeSpec {
-  KeyRange range;
-  Revision revision;       // <= 0: current
+  KeyRange range{};
+  Revision revision{};     // <= 0: current
   std::int64_t limit = 0;  // number of refs to return; <= 0: all. `count` is not limited.
   bool count_only = false;
 };
@@ -62,12 +62,12 @@ struct RangeResult {
 struct ChangeRecord {
   enum class Kind : std::uint8_t { kPut, kDelete };
   Kind kind = Kind::kPut;
-  RevisionPair revision;
-  bool is_create = false;     // a put with create_revision == mod_revision
-  bool has_prev = false;      // the key existed before this change
-  KvRef prev;                 // its state just before this revision (valid iff has_prev)
-  std::string_view key;       // user key, inside `stored`
-  base::Slice stored;         // the stored record: KeyValue bytes; for a delete KeyValue{key}
+  RevisionPair revision{};
+  bool is_create = false;  // a put with create_revision == mod_revision
+  bool has_prev = false;   // the key existed before this change
+  KvRef prev{};            // its state just before this revision (valid iff has_prev)
+  std::string_view key{};  // user key, inside `stored`
+  base::Slice stored{};    // the stored record: KeyValue bytes; for a delete KeyValue{key}
 };
 
 // All changes of one main revision, in sub-revision order. Immutable once published.

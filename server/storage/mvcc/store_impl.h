@@ -1,0 +1,97 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/storage/mvcc/compactor.h"
+#include "server/storage/mvcc/hash_cache.h"
+#include "server/storage/mvcc/key_index.h"
+#include "server/storage/mvcc/read_pins.h"
+#include "server/storage/mvcc/store.h"
+
+// Private to the folder.
+namespace etcd::mvcc {
+
+// What a restart finds in the engine.
+struct LoadedState {
+  Revision current{1};
+  Revision scheduled_compaction{-1};
+  Revision finished_compaction{-1};
+  std::vector<RevisionPair> orphans;  // records without a KeyValue (rev_record.h), for compaction
+};
+
+// Fills the index by one scan of the rev family (load.cc).
+absl::StatusOr<LoadedState> LoadIndex(const engine::KvEngine& engine, KeyIndex& index);
+
+// Reads records by revision in chunks that bound what is in memory at once (fetch.cc). `refs` in
+// any order; kCompacted when a record at or below `compact` is gone.
+absl::Status FetchRecords(const engine::KvEngine& engine, Revision compact,
+                          std::span<const KvRef> refs,
+                          absl::FunctionRef<void(std::size_t, std::string_view)> each);
+
+class StoreImpl final : public Store {
+ public:
+  StoreImpl(engine::KvEngine& engine, base::Executor& compaction, const StoreOptions& options,
+            std::unique_ptr<KeyIndex> index, LoadedState loaded);
+  ~StoreImpl() override;
+
+  Revision current_revision() const override { return Revision(published_.load()); }
+  Revision compact_revision() const override { return pins_.compact_revision(); }
+  absl::StatusOr<RangeResult> Range(const RangeSpec& spec) const override;
+  absl::Status Fetch(std::span<const KvRef> refs,
+                     absl::FunctionRef<void(std::size_t, std::string_view)> each) const override;
+  absl::StatusOr<std::optional<KvRef>> FindAt(std::string_view key, Revision at) const override;
+  absl::StatusOr<std::unique_ptr<HistoryCursor>> ReadHistory(Revision from,
+                                                             Revision to) const override;
+  absl::StatusOr<HashResult> HashKv(Revision at) const override;
+  absl::Status ForEachLeasedKey(
+      absl::FunctionRef<void(std::string_view, LeaseId)> each) const override;
+
+  void BeginBatch(engine::WriteBatch& batch) override;
+  std::unique_ptr<WriteTxn> BeginTxn() override;
+  absl::Status Compact(Revision revision) override;
+  void SealBatch() override;
+  void Publish() override;
+  void WhenCompacted(Revision revision, absl::AnyInvocable<void()> done) override;
+  void SetObserver(RevisionObserver* observer) override { observer_ = observer; }
+  void StartCompaction() override { compactor_.Start(); }
+  void Stop() override { compactor_.Stop(); }
+
+ private:
+  friend class TxnImpl;
+
+  struct PinnedRead {
+    Revision at;
+    Revision current;
+    ReadPin pin;
+  };
+  // Resolves and pins the revision of a read.
+  absl::StatusOr<PinnedRead> PinRead(Revision requested) const;
+
+  // The stored bytes of a record of the open batch.
+  std::string_view PendingRecord(RevisionPair revision) const;
+
+  engine::KvEngine& engine_;
+  const std::unique_ptr<KeyIndex> index_;
+  ReadPins pins_;
+  HashCache hashes_;
+  std::atomic<std::int64_t> published_;
+
+  // Apply thread only.
+  Revision current_;  // including the open batch
+  Revision compact_;  // including the open batch
+  engine::WriteBatch* batch_ = nullptr;
+  bool dirty_ = false;  // the open batch must carry the current revision
+  RevisionObserver* observer_ = nullptr;
+  // Revisions of the open batch, consecutive and ending at current_: the overlay that transactions
+  // read before the engine has them.
+  std::vector<std::shared_ptr<RevisionChanges>> pending_;
+  std::vector<CompactionJob> marked_;  // compactions of the open batch
+
+  Compactor compactor_;
+};
+
+}  // namespace etcd::mvcc

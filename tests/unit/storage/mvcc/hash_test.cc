@@ -1,0 +1,167 @@
+#include <optional>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "server/base/crc32c.h"
+#include "server/base/errc.h"
+#include "server/storage/engine/mem_engine.h"
+#include "tests/unit/storage/mvcc/store_fixture.h"
+
+namespace etcd::mvcc {
+namespace {
+
+struct HashTest : ::testing::Test {
+  engine::MemEngine engine;
+  StoreHarness h{engine, {.compaction_batch_limit = 10}};
+
+  std::uint32_t Hash(std::int64_t at) {
+    auto result = h.store().HashKv(Revision(at));
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? result->hash : 0;
+  }
+  // The records that count, put together by hand.
+  std::uint32_t HashOf(const std::vector<std::string>& keys) {
+    std::uint32_t crc = base::UpdateCrc32c(0, "key");
+    for (const std::string& key : keys) {
+      crc = base::UpdateCrc32c(crc, key);
+      crc = base::UpdateCrc32c(crc, **engine.Get(engine::Family::kKey, key));
+    }
+    return crc;
+  }
+};
+
+// v3-api.md 7.5.
+TEST_F(HashTest, Vectors) {
+  EXPECT_EQ(Hash(0), 1084519789U);
+  h.Put("a", "1");
+  EXPECT_EQ(Hash(2), 2587454935U);
+  h.Put("a", "2");
+  EXPECT_EQ(Hash(3), 535221974U);
+  h.Delete("a");
+  EXPECT_EQ(Hash(4), 1363947557U);
+  EXPECT_EQ(Hash(0), 1363947557U);
+  EXPECT_EQ(Hash(2), 2587454935U);
+  EXPECT_EQ(Hash(3), 535221974U);
+}
+
+TEST_F(HashTest, NegativeRevisionHashesTheBucketName) {
+  h.Put("a", "1");
+  const auto result = h.store().HashKv(Revision(-3));
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->hash, 1084519789U);
+  EXPECT_EQ(result->hash_revision, Revision(-3));
+  EXPECT_EQ(result->current, Revision(2));
+}
+
+TEST_F(HashTest, ErrorsOfRevisions) {
+  h.Put("a", "1");
+  h.Put("a", "2");
+  h.CompactFully(Revision(3));
+  EXPECT_EQ(ErrcOf(h.store().HashKv(Revision(2)).status()), Errc::kCompacted);
+  EXPECT_EQ(ErrcOf(h.store().HashKv(Revision(4)).status()), Errc::kFutureRevision);
+}
+
+TEST_F(HashTest, DoesNotDependOnHowFarTheDeletionGot) {
+  for (int i = 0; i < 60; ++i) h.Put("k" + std::to_string(i % 7), std::to_string(i));
+  h.Delete("k1");
+  h.Put("x", "1");
+  ASSERT_TRUE(h.Compact(Revision(50)).ok());
+  const std::uint32_t at_head = Hash(0);
+  const auto at_55 = Hash(55);
+  do {
+    EXPECT_EQ(Hash(0), at_head);
+    EXPECT_EQ(Hash(55), at_55);
+  } while (h.executor().RunOne());
+  EXPECT_EQ(h.Records(engine::Family::kKey).size(), 20U);
+}
+
+// etcd skips nothing below the compact revision when no key is alive at the hash revision.
+TEST_F(HashTest, KeepsCompactedRecordsWhenNothingIsAlive) {
+  h.Put("a", "0");
+  h.Put("a", "1");  // 3
+  ASSERT_TRUE(h.Compact(Revision(3)).ok());
+  h.Delete("a");  // 4
+  const std::uint32_t during = Hash(0);
+  h.executor().Run();
+  const auto records = h.Records(engine::Family::kKey);
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(Hash(0), HashOf(records));
+  EXPECT_EQ(during, HashOf(records));
+  h.Put("b", "1");  // 5: now revision 3 of a is skipped
+  const auto all = h.Records(engine::Family::kKey);
+  EXPECT_EQ(Hash(0), HashOf({all[1], all[2]}));
+}
+
+TEST_F(HashTest, SkipsTheTombstoneAtTheCompactRevision) {
+  h.Put("a", "1");  // 2
+  h.Put("b", "1");  // 3
+  h.Delete("a");    // 4
+  h.CompactFully(Revision(4));
+  h.Close();  // a restart empties the cache
+  h.Open();
+  const auto records = h.Records(engine::Family::kKey);
+  ASSERT_EQ(records.size(), 2U);  // b and the tombstone
+  EXPECT_EQ(Hash(4), HashOf({records[0]}));
+}
+
+TEST_F(HashTest, CacheAnswersFinishedCompactions) {
+  h.Put("a", "1");  // 2
+  h.Put("b", "1");  // 3
+  h.CompactFully(Revision(3));
+  h.Put("a", "2");  // 4
+  h.Delete("b");    // 5
+  // Before deletion: records 2 and 3 (not kept: a is newer, b is deleted), 4, tombstone 5.
+  const auto records = h.Records(engine::Family::kKey);
+  ASSERT_EQ(records.size(), 4U);
+  const std::uint32_t expected = HashOf({records[2], records[3]});
+  h.CompactFully(Revision(5));
+  const auto cached = h.store().HashKv(Revision(5));
+  ASSERT_TRUE(cached.ok());
+  EXPECT_EQ(cached->hash, expected);
+  EXPECT_EQ(cached->compact_revision, Revision(3));
+  EXPECT_EQ(cached->hash_revision, Revision(5));
+  // Revision 0 never uses the cache: computed with compact revision 5.
+  const auto computed = h.store().HashKv(Revision(0));
+  EXPECT_EQ(computed->compact_revision, Revision(5));
+  EXPECT_NE(computed->hash, expected);
+  h.Close();
+  h.Open();
+  EXPECT_EQ(h.store().HashKv(Revision(5))->compact_revision, Revision(5));
+}
+
+// With a tombstone at the compacted revision etcd's set of kept records is not empty, so the
+// records at or below the previous compaction are skipped.
+TEST_F(HashTest, CacheCountsTheTombstoneAsKept) {
+  h.Put("a", "1");  // 2
+  h.CompactFully(Revision(2));
+  h.Delete("a");  // 3
+  const auto records = h.Records(engine::Family::kKey);
+  ASSERT_EQ(records.size(), 2U);
+  const std::uint32_t expected = HashOf({records[1]});
+  h.CompactFully(Revision(3));
+  EXPECT_EQ(Hash(3), expected);
+}
+
+TEST_F(HashTest, AnInterruptedCompactionIsNotCached) {
+  for (int i = 0; i < 40; ++i) h.Put("a", std::to_string(i));
+  ASSERT_TRUE(h.Compact(Revision(41)).ok());
+  h.executor().Run(6);
+  h.Close();
+  h.Open();
+  h.executor().Run();
+  EXPECT_EQ(h.store().HashKv(Revision(41))->compact_revision, Revision(41));
+}
+
+TEST_F(HashTest, CacheHoldsTheTenNewest) {
+  for (int i = 0; i < 12; ++i) {
+    const Revision at = h.Put("a", std::to_string(i));
+    h.CompactFully(at);
+  }
+  EXPECT_EQ(h.store().HashKv(Revision(13))->compact_revision, Revision(12));
+  EXPECT_EQ(ErrcOf(h.store().HashKv(Revision(3)).status()), Errc::kCompacted);
+  EXPECT_EQ(h.store().HashKv(Revision(4))->compact_revision, Revision(3));
+}
+
+}  // namespace
+}  // namespace etcd::mvcc
