@@ -29,7 +29,9 @@ struct InitialState {
   HardState hard_state;
   SnapshotMetadata snapshot;   // where `entries` start; index 0: from the beginning
   std::vector<Entry> entries;  // indexes snapshot.index + 1 and on, without gap; all durable
-  Index applied;               // in the state machine; snapshot.index <= applied <= commit
+  // In the state machine; snapshot.index <= applied <= last entry. May be ahead of the recorded
+  // commit index, which is written without fsync.
+  Index applied;
   // As of `applied`; may already contain changes of later entries (a bootstrap: entries 1..N add
   // the voters, applied = 0): applying them again does nothing.
   ConfState conf_state;

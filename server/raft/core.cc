@@ -45,7 +45,7 @@ Core::Core(const Config& config, InitialState initial, base::Random& random)
       term_(initial.hard_state.term),
       vote_(initial.hard_state.vote),
       log_(initial.snapshot, std::move(initial.entries),
-           std::max(initial.hard_state.commit, initial.snapshot.index), initial.applied),
+           std::max(initial.hard_state.commit, initial.applied), initial.applied),
       conf_(std::move(initial.conf_state)),
       told_hard_state_(initial.hard_state),
       durable_term_(term_),
@@ -54,7 +54,6 @@ Core::Core(const Config& config, InitialState initial, base::Random& random)
   CHECK(config_.heartbeat_ticks > 0 && config_.election_ticks > config_.heartbeat_ticks)
       << "election timeout " << config_.election_ticks << " must exceed the heartbeat interval "
       << config_.heartbeat_ticks;
-  told_hard_state_.commit = log_.committed();
   BecomeFollower(term_, MemberId());
 }
 

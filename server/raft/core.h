@@ -115,6 +115,7 @@ class Core {
   Index last_index() const { return log_.last_index(); }
   // 0 when the entry is compacted (except the last compacted one) or not there yet.
   Term term_at(Index index) const { return log_.term_at(index); }
+  const Entry& entry_at(Index index) const { return log_.at(index); }  // must be in the log
   std::uint64_t log_bytes() const { return log_.bytes(); }
   const ConfState& conf_state() const { return conf_; }
   Status status() const;
