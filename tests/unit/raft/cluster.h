@@ -102,6 +102,7 @@ class Cluster {
   Invariants& invariants() { return invariants_; }
   void Check(TestMember& member) { invariants_.Check(member, members_); }
   bool Read(std::uint64_t id, const std::string& context);
+  void CrashNoted(const TestMember& member) { invariants_.OnCrash(member.id()); }
 
  private:
   bool IsCut(MemberId from, MemberId to) const { return cut_.contains({from, to}); }
