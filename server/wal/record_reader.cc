@@ -37,22 +37,31 @@ bool HasZeroSector(std::string_view data, std::uint64_t offset) {
   return false;
 }
 
-// Parses the head of a record with a payload as etcd writes it; false when it is none.
-bool ParseHead(std::string_view bytes, std::uint32_t& crc, std::uint64_t& data_bytes,
-               std::uint64_t& head_bytes) {
+struct Head {
+  RecordType type;
+  std::uint32_t crc;
+  std::uint64_t head_bytes;
+  std::uint64_t data_bytes;  // 0 in a crc record
+};
+
+// The head of a record as etcd writes it; nullopt when these bytes are none.
+std::optional<Head> ParseHead(std::string_view bytes) {
   const std::size_t all = bytes.size();
-  if (all < 5 || bytes[0] != 0x08 || bytes[2] != 0x10) return false;
-  const auto type = static_cast<RecordType>(bytes[1]);
-  if (type < RecordType::kMetadata || type > RecordType::kSnapshot) return false;
+  if (all < 4 || bytes[0] != 0x08 || bytes[2] != 0x10) return std::nullopt;
+  Head head{static_cast<RecordType>(bytes[1]), 0, 0, 0};
   bytes.remove_prefix(3);
-  std::uint64_t value = 0;
-  if (!base::ConsumeVarint(bytes, value)) return false;
-  crc = static_cast<std::uint32_t>(value);
-  if (bytes.empty() || bytes[0] != 0x1a) return false;
-  bytes.remove_prefix(1);
-  if (!base::ConsumeVarint(bytes, data_bytes)) return false;
-  head_bytes = all - bytes.size();
-  return data_bytes > 0;
+  std::uint64_t crc = 0;
+  if (!base::ConsumeVarint(bytes, crc)) return std::nullopt;
+  head.crc = static_cast<std::uint32_t>(crc);
+  const bool has_data = head.type != RecordType::kCrc;
+  if (has_data) {
+    if (head.type < RecordType::kMetadata || head.type > RecordType::kSnapshot) return std::nullopt;
+    if (bytes.empty() || bytes[0] != 0x1a) return std::nullopt;
+    bytes.remove_prefix(1);
+    if (!base::ConsumeVarint(bytes, head.data_bytes)) return std::nullopt;
+  }
+  head.head_bytes = all - bytes.size();
+  return head;
 }
 
 }  // namespace
@@ -91,8 +100,8 @@ absl::StatusOr<RecordReader::Step> RecordReader::ReadRecord(RecordView& record) 
   // A sector is written whole: when the first byte of the record shares it with the length field,
   // they cannot be there without each other.
   if ((offset_ + kLengthBytes) % kSectorBytes != 0) {
-    ASSIGN_OR_RETURN(const bool intact, IntactRecordBehindLength());
-    if (intact) return Damage("length field is zero in front of an intact record");
+    ASSIGN_OR_RETURN(const bool contradicted, IsLengthContradicted(0));
+    if (contradicted) return Damage("length field is zero in front of an intact record");
   }
   return Step::kEndOfSegment;
 }
@@ -130,23 +139,30 @@ absl::StatusOr<RecordReader::Step> RecordReader::TornOr(std::string_view reason,
   const bool may_be_torn =
       in_last_segment() && (!damaged || HasZeroSector(*damaged, offset_ + kLengthBytes));
   if (!may_be_torn) return Damage(reason);
-  ASSIGN_OR_RETURN(const bool intact, IntactRecordBehindLength());
-  if (intact) return Damage("wrong length field in front of an intact record");
+  if (size_ - offset_ >= kLengthBytes) {
+    ASSIGN_OR_RETURN(const std::string_view field, Fetch(offset_, kLengthBytes));
+    const std::uint64_t length_field = base::LoadLittleEndian64(field.data());
+    ASSIGN_OR_RETURN(const bool contradicted, IsLengthContradicted(length_field));
+    if (contradicted) return Damage("wrong length field in front of an intact record");
+  }
   return Step::kTorn;
 }
 
-absl::StatusOr<bool> RecordReader::IntactRecordBehindLength() {
+// True when a whole record stands behind the length field, proven by the CRC of the chain, and the
+// field does not say its length.
+absl::StatusOr<bool> RecordReader::IsLengthContradicted(std::uint64_t length_field) {
   const std::uint64_t begin = offset_ + kLengthBytes;
   if (begin >= size_) return false;
-  std::uint32_t crc = 0;
-  std::uint64_t data_bytes = 0;
-  std::uint64_t head_bytes = 0;
-  ASSIGN_OR_RETURN(const std::string_view head,
-                   Fetch(begin, std::min(kHeadBytesMax, size_ - begin)));
-  if (!ParseHead(head, crc, data_bytes, head_bytes)) return false;
-  if (data_bytes > size_ - begin - head_bytes) return false;
-  ASSIGN_OR_RETURN(const std::string_view data, Fetch(begin + head_bytes, data_bytes));
-  return base::UpdateCrc32c(crc_, data) == crc;
+  const std::uint64_t head_bytes_max = std::min(kHeadBytesMax, size_ - begin);
+  ASSIGN_OR_RETURN(const std::string_view bytes, Fetch(begin, head_bytes_max));
+  const std::optional<Head> head = ParseHead(bytes);
+  if (!head || head->data_bytes > size_ - begin - head->head_bytes) return false;
+  if (length_field == LengthField(head->head_bytes + head->data_bytes)) return false;
+  if (head->type == RecordType::kCrc) {
+    return offset_ == 0 && (crc_ == 0 || head->crc == crc_);
+  }
+  ASSIGN_OR_RETURN(const std::string_view data, Fetch(begin + head->head_bytes, head->data_bytes));
+  return base::UpdateCrc32c(crc_, data) == head->crc;
 }
 
 // The bytes stay valid until the next Fetch. The range lies within the file's size at open.

@@ -52,7 +52,7 @@ class RecordReader {
   absl::StatusOr<Step> ReadFramed(std::uint64_t length_field, raftcodec::RecordView& record);
   // Torn or damaged? `damaged` = the bytes of the record; nullopt when the file ends before them.
   absl::StatusOr<Step> TornOr(std::string_view reason, std::optional<std::string_view> damaged);
-  absl::StatusOr<bool> IntactRecordBehindLength();
+  absl::StatusOr<bool> IsLengthContradicted(std::uint64_t length_field);
   absl::StatusOr<std::string_view> Fetch(std::uint64_t offset, std::uint64_t size);
   bool in_last_segment() const { return current_ + 1 >= sources_.size(); }
 

@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "server/base/bytes.h"
+#include "server/base/check.h"
 #include "server/base/crc32c.h"
 #include "server/raftcodec/raftpb.h"
 #include "server/wal/frame.h"
@@ -88,6 +91,18 @@ void RecordWriter::AddState(const raft::HardState& state) {
 
 void RecordWriter::AddSnapshot(const raftcodec::WalSnapshot& snapshot) {
   Add(raftcodec::RecordType::kSnapshot, snapshot);
+}
+
+void RecordWriter::Rechain(std::uint32_t crc) {
+  const std::string before = std::move(buffer_);
+  Reset(crc);
+  for (std::string_view rest = before; !rest.empty();) {
+    const Frame frame = FrameOf(base::LoadLittleEndian64(rest.data()));
+    raftcodec::RecordView record;
+    CHECK_OK(raftcodec::DecodeRecord(rest.substr(kLengthBytes, frame.record_bytes), record));
+    Add(static_cast<raftcodec::RecordType>(record.type), RawBytes{record.data});
+    rest.remove_prefix(kLengthBytes + frame.record_bytes + frame.padding_bytes);
+  }
 }
 
 void RecordWriter::Reset(std::uint32_t crc) {

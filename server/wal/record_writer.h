@@ -28,6 +28,9 @@ class RecordWriter {
   bool empty() const { return buffer_.empty(); }
   std::uint32_t crc() const { return crc_; }
 
+  // Computes the CRCs of what was added anew, as if it had begun at `crc`.
+  void Rechain(std::uint32_t crc);
+
   // Forgets the bytes; `crc` is the running CRC to go on with.
   void Reset(std::uint32_t crc);
 

@@ -19,13 +19,18 @@ absl::Status Refuse(std::string_view reason) { return base::DataLoss(reason); }
 absl::Status Replayer::ReadAll(RecordReader& reader) {
   raftcodec::RecordView record;
   while (true) {
-    ASSIGN_OR_RETURN(const bool more, reader.Next(record));
-    if (!more) return absl::OkStatus();
+    const auto more = reader.Next(record);
+    if (!more.ok()) return WithIndex(more.status());
+    if (!*more) return absl::OkStatus();
     if (const absl::Status status = Apply(record); !status.ok()) {
-      return reader.Damage(
-          fmt::format("{} after index {}", base::MessageOf(status), last_index.value()));
+      return WithIndex(reader.Damage(base::MessageOf(status)));
     }
   }
+}
+
+absl::Status Replayer::WithIndex(const absl::Status& status) const {
+  return base::MakeStatus(
+      status.code(), fmt::format("{} after index {}", base::MessageOf(status), last_index.value()));
 }
 
 absl::Status Replayer::Apply(const raftcodec::RecordView& record) {

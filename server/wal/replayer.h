@@ -39,6 +39,7 @@ class Replayer {
 
  private:
   absl::Status Apply(const raftcodec::RecordView& record);
+  absl::Status WithIndex(const absl::Status& status) const;
   absl::Status ApplyMetadata(std::string_view data);
   absl::Status ApplyEntry(std::string_view data);
   absl::Status ApplyState(std::string_view data);

@@ -133,8 +133,16 @@ void Wal::DropPending() {
   has_pending_entries_ = false;
 }
 
-// Blocks for the batch, and the next segment when the batch fills this one.
+// Blocks for the batch, and the next segment when the batch fills this one. A batch that does not
+// fit into what is left of the segment on a full disk goes into the next one: that has its blocks.
 absl::Status Wal::MakeRoom() {
+  absl::Status status = Allocate();
+  if (!IsDiskFull(status) || !has_reserve()) return status;
+  RETURN_IF_ERROR(Cut());
+  return Allocate();
+}
+
+absl::Status Wal::Allocate() {
   const std::uint64_t end = offset_ + pending_.bytes().size();
   if (end >= options_.segment_bytes) RETURN_IF_ERROR(EnsureReserve());
   if (end <= allocated_) return absl::OkStatus();
@@ -203,7 +211,7 @@ absl::Status Wal::StartNextSegment(const std::string& name) {
   offset_ = head.bytes().size();
   allocated_ = std::max<std::uint64_t>(options_.segment_bytes, offset_);
   crc_ = head.crc();
-  DropPending();
+  pending_.Rechain(crc_);
   return absl::OkStatus();
 }
 

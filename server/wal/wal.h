@@ -85,8 +85,8 @@ class Wal {
   // many were deleted.
   absl::StatusOr<std::size_t> Purge(std::size_t max_wals);
 
-  // True when the next segment is already allocated: a Save will not meet a full disk. When false,
-  // EnsureReserve tries again (kResourceExhausted while the disk is full).
+  // True when the next segment is already allocated: no Save of less than a segment meets a full
+  // disk. When false, EnsureReserve tries again (kResourceExhausted while the disk is full).
   bool has_reserve() const { return reserve_ != nullptr; }
   absl::Status EnsureReserve();
 
@@ -113,6 +113,7 @@ class Wal {
 
   absl::Status Flush(bool must_sync);
   absl::Status MakeRoom();
+  absl::Status Allocate();
   absl::Status WriteTimed(base::File& file, std::uint64_t offset, std::string_view bytes);
   absl::Status SyncTimed(base::File& file);
   absl::Status Cut();

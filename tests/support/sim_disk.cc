@@ -172,8 +172,10 @@ class SimFile final : public base::File {
   absl::Status WriteAt(std::uint64_t offset, std::string_view data) override {
     RETURN_IF_ERROR(CheckAlive("write"));
     if (const absl::Status status = disk_.Begin(DiskOp::kWrite, path_); !status.ok()) {
-      // What a failed write leaves behind is anybody's guess: here, its first half.
-      Put(offset, data.substr(0, data.size() / 2));
+      // What a failed write leaves behind is anybody's guess: here, its first half, ending with a
+      // sector, since the page cache takes whole pages.
+      const std::uint64_t half = (offset + data.size() / 2) / kSector * kSector;
+      if (half > offset) Put(offset, data.substr(0, half - offset));
       return status;
     }
     const std::uint64_t end = offset + data.size();

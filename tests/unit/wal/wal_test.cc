@@ -9,46 +9,20 @@
 #include <gtest/gtest.h>
 
 #include "server/base/file_system.h"
-#include "server/base/status.h"
-#include "server/raftcodec/walpb.h"
+#include "tests/unit/wal/wal_test_util.h"
 
-// On the real file system; crashes and damage are in the other files of this folder.
 namespace etcd::wal {
 namespace {
 
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "walXXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-raft::Entry MakeEntry(std::uint64_t term, std::uint64_t index, std::size_t bytes = 40) {
-  return {.term = Term(term),
-          .index = Index(index),
-          .data = std::string(bytes, static_cast<char>('a' + index % 26))};
-}
-
-std::vector<raft::Entry> MakeEntries(std::uint64_t from, std::uint64_t to) {
-  std::vector<raft::Entry> entries;
-  for (std::uint64_t i = from; i <= to; ++i) entries.push_back(MakeEntry(1, i));
-  return entries;
-}
-
-const std::string kMetadata = raftcodec::EncodeWalMetadata({MemberId(1), ClusterId(2)});
 constexpr Options kSmall{.segment_bytes = 4096};
 
 class WalTest : public ::testing::Test {
  protected:
-  base::FileSystem& fs_ = base::PosixFileSystem();
-  TempDir temp_;
-  std::string dir_ = temp_ / "wal";
+  void SetUp() override { ASSERT_TRUE(fs_.CreateDirs("member").ok()); }
+
+  testing::SimDisk fs_;
+  std::string dir_ = kWalDir;
+  const std::string kMetadata = TestMetadata();
 
   std::unique_ptr<Wal> Create(const Options& options = kSmall) {
     auto wal = Wal::Create(fs_, dir_, kMetadata, options);
@@ -225,6 +199,39 @@ TEST_F(WalTest, AppendedPartsAreOneBatch) {
   Replay replay;
   Open(replay);
   EXPECT_EQ(replay.entries, MakeEntries(1, 4));
+}
+
+TEST_F(WalTest, AClosedObjectFreesItsLocks) {
+  Create();
+  Replay replay;
+  EXPECT_NE(Open(replay), nullptr);
+  EXPECT_NE(Open(replay), nullptr);
+}
+
+// The same on the operating system's files, with etcd's segment size.
+TEST(WalOnDisk, SavesReopensAndLocks) {
+  std::string root = (std::filesystem::temp_directory_path() / "walXXXXXX").string();
+  ASSERT_NE(::mkdtemp(root.data()), nullptr);
+  base::FileSystem& fs = base::PosixFileSystem();
+  const std::string dir = root + "/wal";
+  const auto entries = MakeEntries(1, 10);
+  auto wal = Wal::Create(fs, dir, TestMetadata(), {});
+  ASSERT_TRUE(wal.ok()) << wal.status();
+  ASSERT_TRUE((*wal)->Save(MakeState(1, 7), entries).ok());
+  Replay replay;
+  EXPECT_EQ(Wal::Open(fs, dir, Index(0), Term(0), {}, replay).status().code(),
+            absl::StatusCode::kUnavailable);
+  wal->reset();
+  EXPECT_EQ(std::filesystem::file_size(dir + "/" + "0000000000000000-0000000000000000.wal"),
+            64'000'000U);
+  EXPECT_TRUE(std::filesystem::exists(dir + "/0.tmp"));
+  EXPECT_FALSE(std::filesystem::exists(dir + ".tmp"));
+  wal = Wal::Open(fs, dir, Index(0), Term(0), {}, replay);
+  ASSERT_TRUE(wal.ok()) << wal.status();
+  EXPECT_EQ(replay.entries, entries);
+  EXPECT_EQ(replay.hard_state, MakeState(1, 7));
+  ASSERT_TRUE((*wal)->Save({}, MakeEntries(11, 11)).ok());
+  std::filesystem::remove_all(root);
 }
 
 }  // namespace
