@@ -104,7 +104,8 @@ std::string_view ShortFile(std::string_view file) {
 std::string FormatTime(std::chrono::system_clock::time_point time) {
   const auto since = time.time_since_epoch();
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(since - seconds).count();
+  const auto micros =
+      std::chrono::duration_cast<std::chrono::microseconds>(since - seconds).count();
   const std::time_t raw = seconds.count();
   std::tm local{};
   localtime_r(&raw, &local);
@@ -135,6 +136,22 @@ std::string FormatLogJson(const LogRecord& record) {
     out.push_back(',');
     AppendJsonString(out, field.key);
     out.push_back(':');
+    AppendJsonValue(out, field.value);
+  }
+  out.push_back('}');
+  return out;
+}
+
+std::string FormatLogConsole(const LogRecord& record) {
+  std::string out =
+      fmt::format("{}\t{}\t{}:{}\t{}", FormatTime(record.time), LevelName(record.level),
+                  ShortFile(record.where.file_name()), record.where.line(), record.message);
+  if (record.fields.empty()) return out;
+  out += "\t{";
+  for (const LogField& field : record.fields) {
+    if (&field != &record.fields.front()) out += ", ";
+    AppendJsonString(out, field.key);
+    out += ": ";
     AppendJsonValue(out, field.value);
   }
   out.push_back('}');

@@ -33,8 +33,9 @@ struct LogField {
   LogField(std::string_view k, bool v) : key(k), value(v) {}
   LogField(std::string_view k, double v) : key(k), value(v) {}
   template <typename Int>
-    requires(std::is_integral_v<Int> && !std::is_same_v<Int, bool>)
-  LogField(std::string_view k, Int v) : key(k), value(Widen(v)) {}
+  requires(std::is_integral_v<Int> && !std::is_same_v<Int, bool>)
+      LogField(std::string_view k, Int v)
+      : key(k), value(Widen(v)) {}
   template <typename Tag, typename Rep>
   LogField(std::string_view k, StrongInt<Tag, Rep> v) : key(k), value(Widen(v.value())) {}
   // Printed as Go prints durations: "1.5s".
@@ -76,6 +77,8 @@ bool LogEnabled(LogLevel level);
 
 // One line, with no newline at its end: {"level":"info","ts":"...","caller":"...","msg":...,...}
 std::string FormatLogJson(const LogRecord& record);
+// The same tab-separated: time, level, caller, message, fields as a JSON object (none when empty).
+std::string FormatLogConsole(const LogRecord& record);
 
 void EmitLog(LogLevel level, std::string_view message, std::vector<LogField> fields,
              std::source_location where);

@@ -18,7 +18,6 @@ struct LogRotation {
   std::int64_t max_days = 0;     // 0: for ever
   std::int64_t max_backups = 0;  // 0: all
   bool local_time = false;
-  bool compress = false;
 };
 
 // Everything that the command line, the environment or the file can set. Filled by Parse,

@@ -174,8 +174,10 @@ absl::Status ReadRotation(Config& config) {
       rotation.max_backups = value;
     } else if (key == "localtime" && value.is_boolean()) {
       rotation.local_time = value;
-    } else if (key == "compress" && value.is_boolean()) {
-      rotation.compress = value;
+    } else if (key == "compress" && value == false) {
+      continue;
+    } else if (key == "compress") {
+      return Invalid("invalid log rotation config: compress is not supported, keep it false");
     } else {
       return Invalid(fmt::format("invalid log rotation config: {}", key));
     }
