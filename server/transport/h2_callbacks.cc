@@ -1,6 +1,6 @@
 #include "server/transport/h2_callbacks.h"
 
-#include <array>
+#include <algorithm>
 #include <string_view>
 
 #include "server/base/check.h"
@@ -35,6 +35,7 @@ nghttp2_session_callbacks* MakeTable(void (*fill)(nghttp2_session_callbacks*)) {
 const nghttp2_session_callbacks* H2Callbacks::Table() {
   static const nghttp2_session_callbacks* const table =
       MakeTable([](nghttp2_session_callbacks* callbacks) {
+        nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, OnBeginFrame);
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, OnBeginHeaders);
         nghttp2_session_callbacks_set_on_header_callback(callbacks, OnHeader);
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, OnFrame);
@@ -44,6 +45,23 @@ const nghttp2_session_callbacks* H2Callbacks::Table() {
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, OnStreamClose);
       });
   return table;
+}
+
+// nghttp2 forgets closed streams (it would keep all of them under our stream limit) and then
+// ignores what comes for them. A request on an old number is an error of the connection (RFC
+// 9113, 5.1 and 5.1.1); late DATA is seen to by the frame scanner, since it does not get here.
+int H2Callbacks::OnBeginFrame(nghttp2_session* raw, const nghttp2_frame_hd* head, void* user_data) {
+  if (head->type != NGHTTP2_HEADERS) return 0;
+  H2Session& session = SessionOf(user_data);
+  const std::int32_t id = head->stream_id;
+  if (id > session.last_stream_id_) {
+    session.last_stream_id_ = id;
+  } else if (session.ended_by_peer_.Contains(id)) {
+    nghttp2_session_terminate_session(raw, NGHTTP2_STREAM_CLOSED);
+  } else if (!session.streams_.contains(id) && !session.ended_by_us_.Contains(id)) {
+    nghttp2_session_terminate_session(raw, NGHTTP2_PROTOCOL_ERROR);
+  }
+  return 0;
 }
 
 int H2Callbacks::OnBeginHeaders(nghttp2_session*, const nghttp2_frame*, void* user_data) {
@@ -87,6 +105,9 @@ int H2Callbacks::OnFrame(nghttp2_session* raw, const nghttp2_frame* frame, void*
     case NGHTTP2_SETTINGS:
       session.connection_.Established();
       return 0;
+    case NGHTTP2_RST_STREAM:
+      session.reset_by_peer_ = frame->hd.stream_id;  // OnStreamClose comes next
+      return 0;
     case NGHTTP2_PING:
       session.OnPing((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0);
       return 0;
@@ -120,6 +141,8 @@ int H2Callbacks::OnStreamClose(nghttp2_session* raw, std::int32_t stream_id, std
   const auto found = session.streams_.find(stream_id);
   if (found == session.streams_.end()) return 0;
   const std::shared_ptr<H2Stream> stream = std::move(found->second);
+  const bool by_peer = stream->request_ended() || session.reset_by_peer_ == stream_id;
+  (by_peer ? session.ended_by_peer_ : session.ended_by_us_).Add(stream_id);
   session.streams_.erase(found);
   nghttp2_session_set_stream_user_data(raw, stream_id, nullptr);
   stream->Close();

@@ -19,6 +19,7 @@ struct H2Callbacks {
                           void* user_data);
 
  private:
+  static int OnBeginFrame(nghttp2_session* session, const nghttp2_frame_hd* head, void* user_data);
   static int OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data);
   static int OnHeader(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
                       std::size_t name_length, const std::uint8_t* value, std::size_t value_length,

@@ -88,8 +88,14 @@ void H2Session::Configure() {
 bool H2Session::OnBytes(std::string_view bytes) {
   last_read_ = loop().now();
   if (expelled_) return false;
-  const ssize_t taken = nghttp2_session_mem_recv(session_, Bytes(bytes), bytes.size());
-  if (taken < 0) return false;  // flooded, no preface, or out of memory
+  while (!bytes.empty()) {
+    const std::string_view piece = scanner_.Next(bytes);
+    const bool late = scanner_.head_complete() && scanner_.type() == NGHTTP2_DATA &&
+                      ended_by_peer_.Contains(scanner_.stream_id());
+    const ssize_t taken = nghttp2_session_mem_recv(session_, Bytes(piece), piece.size());
+    if (taken < 0) return false;  // flooded, no preface, or out of memory
+    if (late) nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED);
+  }
   // A header block that never ends must not hold the connection for ever.
   if (!head_open_) {
     head_timer_.Disarm();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +11,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "server/transport/connection.h"
+#include "server/transport/frame_scanner.h"
 #include "server/transport/h2_stream.h"
 #include "server/transport/ping_policy.h"
 #include "server/transport/protocol.h"
@@ -23,6 +26,19 @@ struct HeaderView {
   std::string_view name;
   std::string_view value;
   bool constant = false;
+};
+
+// The last few closed streams.
+class RecentStreams {
+ public:
+  void Add(std::int32_t id) { ids_[next_++ % ids_.size()] = id; }
+  bool Contains(std::int32_t id) const {
+    return std::find(ids_.begin(), ids_.end(), id) != ids_.end();
+  }
+
+ private:
+  std::array<std::int32_t, 32> ids_{};
+  std::size_t next_ = 0;
 };
 
 // HTTP/2 on one connection, by nghttp2: frames, HPACK, flow control and the order in which streams
@@ -68,8 +84,13 @@ class H2Session final : public Protocol {
   Connection& connection_;
   nghttp2_session* session_ = nullptr;
   absl::flat_hash_map<std::int32_t, std::shared_ptr<H2Stream>> streams_;
-  RequestHead head_;        // of the request being received
-  bool head_open_ = false;  // its block is not complete
+  FrameScanner scanner_;
+  std::int32_t last_stream_id_ = 0;  // highest that the client opened
+  std::int32_t reset_by_peer_ = 0;   // the last one
+  RecentStreams ended_by_peer_;      // by END_STREAM or RST_STREAM: nothing may follow
+  RecentStreams ended_by_us_;        // frames may still be on their way
+  RequestHead head_;                 // of the request being received
+  bool head_open_ = false;           // its block is not complete
   std::size_t held_request_bytes_ = 0;
   OutBuffer* filling_ = nullptr;  // during Fill
   std::size_t fill_bytes_max_ = 0;

@@ -17,33 +17,45 @@ namespace {
 using absl::StatusCode;
 using base::MakeStatus;
 
-// A request that is answered at its head: what still comes of it is ignored.
-class RefusedStream final : public H2Stream {
- public:
-  using H2Stream::H2Stream;
-
-  void Refuse(std::string_view http_status, const absl::Status& status,
-              std::string_view accept_encoding) {
-    const HeaderFields trailers = TrailerFields(status, nullptr);
-    std::vector<HeaderView> headers;
-    headers.push_back({":status", http_status});
-    headers.push_back({"content-type", "application/grpc", true});
-    if (!accept_encoding.empty()) headers.push_back({"grpc-accept-encoding", accept_encoding});
-    for (const auto& [name, value] : trailers) headers.push_back({name, value});
-    session()->SubmitHeaders(*this, headers, false);
-  }
-
-  void OnData(std::string_view) override {}
-  void OnEndStream() override {}
-
- private:
-  void OnClosed() override {}
-};
-
 struct Refusal {
   std::string_view http_status = "200";
   absl::Status status;
   std::string_view accept_encoding = {};
+};
+
+// A request that is refused for its head. A gRPC client is told at once, it may be waiting before
+// it sends a message; others when their request is complete, as they expect.
+class RefusedStream final : public H2Stream {
+ public:
+  RefusedStream(H2Session& session, std::int32_t id, Refusal refusal)
+      : H2Stream(session, id), refusal_(std::move(refusal)) {}
+
+  void Refuse() {
+    if (std::exchange(refused_, true)) return;
+    const HeaderFields trailers = TrailerFields(refusal_.status, nullptr);
+    std::vector<HeaderView> headers;
+    headers.push_back({":status", refusal_.http_status});
+    headers.push_back({"content-type", "application/grpc", true});
+    if (!refusal_.accept_encoding.empty()) {
+      headers.push_back({"grpc-accept-encoding", refusal_.accept_encoding});
+    }
+    for (const auto& [name, value] : trailers) headers.push_back({name, value});
+    session()->SubmitHeaders(*this, headers, false);
+  }
+
+  void OnData(std::string_view bytes) override {
+    ignored_bytes_ += bytes.size();
+    if (ignored_bytes_ > kIgnoredBytesMax) Refuse();
+  }
+  void OnEndStream() override { Refuse(); }
+
+ private:
+  static constexpr std::size_t kIgnoredBytesMax = 64 * 1024;
+  void OnClosed() override {}
+
+  const Refusal refusal_;
+  std::size_t ignored_bytes_ = 0;
+  bool refused_ = false;
 };
 
 std::string Quote(std::string_view text) { return '"' + std::string(text) + '"'; }
@@ -145,9 +157,9 @@ void OpenCall(H2Session& session, std::int32_t stream_id, RequestHead& head, Ado
     if (!refusal.status.ok()) refusal.http_status = "400";
   }
   if (!refusal.status.ok()) {
-    const auto refused = std::make_shared<RefusedStream>(session, stream_id);
+    const auto refused = std::make_shared<RefusedStream>(session, stream_id, std::move(refusal));
     adopt(refused);
-    refused->Refuse(refusal.http_status, refusal.status, refusal.accept_encoding);
+    if (IsGrpcContentType(head.content_type)) refused->Refuse();
     return;
   }
   FillContext(session, head, *call);
