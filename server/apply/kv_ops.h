@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "server/lease/lessor.h"
+#include "server/storage/mvcc/store.h"
+
+namespace etcdserverpb {
+class Compare;
+class DeleteRangeRequest;
+class PutRequest;
+class RangeRequest;
+}  // namespace etcdserverpb
+
+// The single steps of KvExecutor, shared between plain requests and those inside a transaction.
+namespace etcd::apply {
+
+struct KvContext {
+  mvcc::WriteTxn& txn;
+  lease::Lessor& lessor;
+  Revision compact_revision;
+};
+
+// ---- Checks against the state before the transaction; nothing is changed.
+absl::Status CheckRange(const KvContext& context, const etcdserverpb::RangeRequest& request);
+absl::Status CheckPut(const KvContext& context, const etcdserverpb::PutRequest& request);
+
+// Whether the condition holds now. Errors come from the engine.
+absl::StatusOr<bool> Holds(const mvcc::WriteTxn& txn, const etcdserverpb::Compare& compare);
+
+// ---- Execution of what was checked; appends the response without its header.
+absl::Status ExecuteRange(const KvContext& context, const etcdserverpb::RangeRequest& request,
+                          std::string& body);
+absl::Status ExecutePut(const KvContext& context, const etcdserverpb::PutRequest& request,
+                        std::string& body);
+absl::Status ExecuteDelete(const KvContext& context,
+                           const etcdserverpb::DeleteRangeRequest& request, std::string& body);
+
+}  // namespace etcd::apply
