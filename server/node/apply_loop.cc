@@ -1,0 +1,222 @@
+#include "server/node/apply_loop.h"
+
+#include <utility>
+
+#include "server/base/log.h"
+#include "server/base/status.h"
+
+namespace etcd::node {
+namespace {
+
+// How soon a batch that met a full disk is tried again: well within the promise of writing again
+// 10 s after space came back.
+constexpr std::chrono::milliseconds kFullDiskRetry(500);
+
+apply::State StateOf(Shared& shared) {
+  return {shared.ports.engine, *shared.store, *shared.lessor,
+          shared.cluster,      shared.alarms, shared.quota};
+}
+
+}  // namespace
+
+ApplyLoop::ApplyLoop(Shared& shared, ApplyObserver& observer)
+    : shared_(shared), observer_(observer), applier_(StateOf(shared)) {}
+
+void ApplyLoop::Enqueue(std::vector<raft::Entry> committed, bool may_run_here) {
+  {
+    const base::MutexLock lock(mu_);
+    queue_.push_back(std::move(committed));
+    if (running_) return;
+    running_ = true;
+  }
+  if (may_run_here) {
+    RunQueue();
+  } else {
+    shared_.ports.apply.Post([this] { RunQueue(); });
+  }
+}
+
+void ApplyLoop::RunQueue() {
+  while (!shared_.halted()) {
+    if (batch_.empty()) {
+      if (!TakeBatch(batch_)) return;
+      if (!ApplyBatch()) return;
+    }
+    if (!WriteBatch()) return;
+    Finish();
+  }
+}
+
+bool ApplyLoop::TakeBatch(std::vector<raft::Entry>& batch) {
+  absl::AnyInvocable<void()> when_idle;
+  {
+    const base::MutexLock lock(mu_);
+    while (!queue_.empty() && batch.size() < kBatchEntriesMax) {
+      std::vector<raft::Entry>& next = queue_.front();
+      if (batch.empty()) {
+        batch = std::move(next);
+      } else {
+        batch.insert(batch.end(), std::make_move_iterator(next.begin()),
+                     std::make_move_iterator(next.end()));
+      }
+      queue_.pop_front();
+    }
+    if (!batch.empty()) return true;
+    running_ = false;
+    when_idle = std::exchange(when_idle_, nullptr);
+  }
+  if (when_idle) when_idle();
+  return false;
+}
+
+bool ApplyLoop::ApplyBatch() {
+  batch_start_ = shared_.ports.apply.clock().Now();
+  applier_.Begin();
+  for (const raft::Entry& entry : batch_) {
+    if (absl::Status status = applier_.Apply(entry, outcome_); !status.ok()) {
+      LOG_ERROR("cannot apply an entry", {"index", entry.index}, {"error", status});
+      shared_.Halt("failed to apply a committed entry", status);
+      return false;
+    }
+  }
+  return true;
+}
+
+bool ApplyLoop::WriteBatch() {
+  const absl::Status status = applier_.Write();
+  if (status.ok()) return true;
+  if (status.code() == absl::StatusCode::kResourceExhausted) {
+    // Committed entries cannot be refused any more: they wait for space, still running.
+    AwaitSpace();
+  } else {
+    shared_.Halt("the backend failed", status);
+  }
+  return false;
+}
+
+void ApplyLoop::AwaitSpace() {
+  absl::AnyInvocable<void()> when_idle;
+  {
+    const base::MutexLock lock(mu_);
+    waits_for_space_ = true;
+    if (stopping_) when_idle = std::exchange(when_idle_, nullptr);
+  }
+  if (when_idle) return when_idle();
+  shared_.ports.apply.PostAfter(kFullDiskRetry, [this] {
+    {
+      const base::MutexLock lock(mu_);
+      if (stopping_) return;
+      waits_for_space_ = false;
+    }
+    RunQueue();
+  });
+}
+
+void ApplyLoop::Finish() {
+  applier_.Publish();
+  const Index index = batch_.back().index;
+  const Term term = batch_.back().term;
+  shared_.applied.store(index.value());  // sequentially consistent: see WhenApplied
+  const bool tell_raft = !outcome_.conf_changes.empty() || outcome_.term_started;
+  {
+    const base::MutexLock lock(mu_);
+    report_.applied = index;
+    if (outcome_.term_started) report_.term_started = outcome_.term_started;
+    for (raft::ConfChange& change : outcome_.conf_changes) {
+      report_.conf_changes.push_back(std::move(change));
+    }
+  }
+  if (MemberObserver* observer = shared_.ports.observer; observer != nullptr) {
+    observer->OnApplied(outcome_.entries, shared_.ports.apply.clock().Now() - batch_start_);
+  }
+  Answer(outcome_.outcomes);
+  AnswerReads(index);
+  if (outcome_.over_quota) observer_.OnOverQuota();
+  if (outcome_.cluster_version_set) observer_.OnClusterVersionSet();
+  if (tell_raft) observer_.OnReport();
+  observer_.OnApplied(index, term);
+  batch_.clear();
+  outcome_ = {};
+}
+
+void ApplyLoop::Answer(std::vector<apply::Outcome>& outcomes) {
+  std::vector<RequestId> ids;
+  ids.reserve(outcomes.size());
+  for (const apply::Outcome& outcome : outcomes) ids.push_back(outcome.id);
+  std::vector<Waiter> waiters = shared_.waiters.TakeAll(ids);
+  for (std::size_t i = 0; i < waiters.size(); ++i) {
+    if (!waiters[i].done) continue;
+    if (outcomes[i].physical <= Revision(0)) {
+      waiters[i].done(std::move(outcomes[i].result));
+      continue;
+    }
+    shared_.store->WhenCompacted(
+        outcomes[i].physical,
+        [done = std::move(waiters[i].done), result = std::move(outcomes[i].result)]() mutable {
+          done(std::move(result));
+        });
+  }
+}
+
+void ApplyLoop::WhenApplied(Index index, std::vector<ReadDone> reads) {
+  {
+    const base::MutexLock lock(mu_);
+    if (Index(shared_.applied.load(std::memory_order_acquire)) < index) {
+      for (ReadDone& read : reads) reads_.emplace_back(index, std::move(read));
+      reads_waiting_.store(reads_.size());
+      // The batch that reaches `index` may have been published since the load: it looks at
+      // reads_waiting_ after it stored `applied`, we look at `applied` after storing that.
+      if (Index(shared_.applied.load()) < index) return;
+      reads.clear();
+    }
+  }
+  for (ReadDone& read : reads) read(absl::OkStatus());
+  AnswerReads(Index(shared_.applied.load()));
+}
+
+void ApplyLoop::AnswerReads(Index applied) {
+  if (reads_waiting_.load() == 0) return;
+  std::vector<ReadDone> answered;
+  {
+    const base::MutexLock lock(mu_);
+    std::erase_if(reads_, [&](auto& read) {
+      if (read.first > applied) return false;
+      answered.push_back(std::move(read.second));
+      return true;
+    });
+    reads_waiting_.store(reads_.size());
+  }
+  for (ReadDone& read : answered) read(absl::OkStatus());
+}
+
+void ApplyLoop::FailReads(const absl::Status& status) {
+  std::vector<std::pair<Index, ReadDone>> failed;
+  {
+    const base::MutexLock lock(mu_);
+    failed.swap(reads_);
+    reads_waiting_.store(0);
+  }
+  for (auto& [index, read] : failed) read(status);
+}
+
+ApplyLoop::Report ApplyLoop::TakeReport() {
+  const base::MutexLock lock(mu_);
+  Report report = report_;
+  report_.conf_changes.clear();
+  return report;
+}
+
+void ApplyLoop::Stop(absl::AnyInvocable<void()> done) {
+  {
+    const base::MutexLock lock(mu_);
+    stopping_ = true;
+    // A batch that waits for room is in the log: the next start applies it again.
+    if (running_ && !waits_for_space_ && !shared_.halted()) {
+      when_idle_ = std::move(done);
+      return;
+    }
+  }
+  done();
+}
+
+}  // namespace etcd::node

@@ -1,0 +1,158 @@
+#include "server/node/boot.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "server/base/log.h"
+#include "server/base/status.h"
+#include "server/membership/member.h"
+#include "server/raftcodec/raftpb.h"
+#include "server/raftcodec/walpb.h"
+
+namespace etcd::node {
+namespace {
+
+wal::Options WalOptions(const MemberOptions& options, const MemberPorts& ports) {
+  return {.segment_bytes = options.wal_segment_bytes,
+          .observer = ports.wal_observer,
+          .clock = &ports.raft.clock()};
+}
+
+// The members of --initial-cluster with their ids, ascending.
+absl::StatusOr<std::vector<membership::Member>> InitialMembers(const MemberOptions& options) {
+  std::vector<membership::Member> members;
+  for (const InitialMember& initial : options.initial_cluster) {
+    membership::Member member;
+    member.id = membership::MakeMemberId(initial.peer_urls, options.cluster_token, std::nullopt);
+    member.peer_urls = initial.peer_urls;
+    std::sort(member.peer_urls.begin(), member.peer_urls.end());
+    member.name = initial.name;
+    members.push_back(std::move(member));
+  }
+  std::sort(members.begin(), members.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
+  const bool has_self =
+      std::any_of(members.begin(), members.end(),
+                  [&](const membership::Member& m) { return m.name == options.name; });
+  if (has_self) return members;
+  return base::MakeStatus(
+      absl::StatusCode::kInvalidArgument,
+      "couldn't find local name \"" + options.name + "\" in the initial cluster configuration");
+}
+
+// Entries 1..N of term 1 add the members, as every member of the new cluster writes them itself.
+std::vector<raft::Entry> BootstrapEntries(const std::vector<membership::Member>& members) {
+  std::vector<raft::Entry> entries;
+  for (const membership::Member& member : members) {
+    raft::ConfChange change;
+    change.type = raft::ConfChangeType::kAddNode;
+    change.node_id = member.id;
+    change.context = membership::EncodeMember(member);
+    entries.push_back({.term = Term(1),
+                       .index = Index(entries.size() + 1),
+                       .type = raft::EntryType::kConfChange,
+                       .data = raftcodec::Encode(change)});
+  }
+  return entries;
+}
+
+absl::Status WriteBootstrap(const std::vector<membership::Member>& members, Boot& boot) {
+  boot.raft.entries = BootstrapEntries(members);
+  boot.raft.hard_state = {Term(1), MemberId(), Index(boot.raft.entries.size())};
+  return boot.wal->Save(boot.raft.hard_state, boot.raft.entries);
+}
+
+absl::StatusOr<Boot> NewCluster(const MemberOptions& options, const MemberPorts& ports, Boot boot) {
+  ASSIGN_OR_RETURN(const std::vector<membership::Member> members, InitialMembers(options));
+  std::vector<MemberId> ids;
+  for (const membership::Member& member : members) {
+    ids.push_back(member.id);
+    if (member.name == options.name) boot.id = member.id;
+  }
+  boot.cluster_id = membership::MakeClusterId(ids);
+  const std::string metadata = raftcodec::EncodeWalMetadata({boot.id, boot.cluster_id});
+  ASSIGN_OR_RETURN(boot.wal, wal::Wal::Create(ports.file_system, options.wal_dir, metadata,
+                                              WalOptions(options, ports)));
+  RETURN_IF_ERROR(WriteBootstrap(members, boot));
+  LOG_INFO("starting a new cluster", {"local-member-id", base::FormatHex(boot.id.value())},
+           {"cluster-id", base::FormatHex(boot.cluster_id.value())});
+  return boot;
+}
+
+// A crash between the creation of the log and its first write leaves no hard state: the bootstrap
+// is written again, the same as before.
+absl::Status FinishBootstrap(const MemberOptions& options, Boot& boot) {
+  ASSIGN_OR_RETURN(const std::vector<membership::Member> members, InitialMembers(options));
+  const bool has_self =
+      std::any_of(members.begin(), members.end(), [&](const auto& m) { return m.id == boot.id; });
+  if (!has_self) return base::DataLoss("the log is empty and of another member");
+  return WriteBootstrap(members, boot);
+}
+
+absl::Status CheckTogether(const Boot& boot, Index applied) {
+  const Index last =
+      boot.raft.entries.empty() ? boot.raft.snapshot.index : boot.raft.entries.back().index;
+  if (applied < boot.raft.snapshot.index) {
+    return base::DataLoss("the backend (index " + std::to_string(applied.value()) +
+                          ") is older than the snapshot (index " +
+                          std::to_string(boot.raft.snapshot.index.value()) + ")");
+  }
+  if (applied > last) {
+    return base::DataLoss("the log ends at index " + std::to_string(last.value()) +
+                          ", before what the backend holds (index " +
+                          std::to_string(applied.value()) + ")");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Boot> Restart(const MemberOptions& options, const MemberPorts& ports, Index applied,
+                             Boot boot) {
+  ASSIGN_OR_RETURN(const auto recorded, wal::ValidSnapshots(ports.file_system, options.wal_dir));
+  absl::StatusOr<raft::Snapshot> snapshot = boot.snapshotter->LoadNewestAvailable(recorded);
+  if (snapshot.ok()) {
+    boot.raft.snapshot = snapshot->metadata;
+  } else if (snapshot.status().code() != absl::StatusCode::kNotFound) {
+    return snapshot.status();
+  }
+  wal::Replay replay;
+  ASSIGN_OR_RETURN(boot.wal,
+                   wal::Wal::Open(ports.file_system, options.wal_dir, boot.raft.snapshot.index,
+                                  boot.raft.snapshot.term, WalOptions(options, ports), replay));
+  ASSIGN_OR_RETURN(const raftcodec::WalMetadata metadata,
+                   raftcodec::DecodeWalMetadata(replay.metadata));
+  boot.id = metadata.node_id;
+  boot.cluster_id = metadata.cluster_id;
+  boot.raft.hard_state = replay.hard_state;
+  boot.raft.entries = std::move(replay.entries);
+  if (boot.raft.hard_state.empty() && !boot.raft.snapshot.index) {
+    RETURN_IF_ERROR(FinishBootstrap(options, boot));
+  }
+  RETURN_IF_ERROR(CheckTogether(boot, applied));
+  boot.raft.hard_state.commit = std::max(boot.raft.hard_state.commit, applied);
+  LOG_INFO("restarting local member", {"local-member-id", base::FormatHex(boot.id.value())},
+           {"cluster-id", base::FormatHex(boot.cluster_id.value())},
+           {"commit-index", boot.raft.hard_state.commit}, {"applied-index", applied},
+           {"snapshot-index", boot.raft.snapshot.index});
+  return boot;
+}
+
+}  // namespace
+
+absl::StatusOr<Boot> BootFromDisk(const MemberOptions& options, const MemberPorts& ports,
+                                  Index applied, const raft::ConfState& conf_state) {
+  Boot boot;
+  boot.snapshotter = std::make_unique<snap::Snapshotter>(
+      ports.file_system, options.snap_dir,
+      snap::Snapshotter::Options{.observer = ports.snap_observer, .clock = &ports.raft.clock()});
+  RETURN_IF_ERROR(boot.snapshotter->Prepare());
+  boot.raft.applied = applied;
+  boot.raft.conf_state = conf_state;
+  if (wal::Exists(ports.file_system, options.wal_dir)) {
+    return Restart(options, ports, applied, std::move(boot));
+  }
+  if (applied) return base::DataLoss("the backend holds data, but there is no write-ahead log");
+  return NewCluster(options, ports, std::move(boot));
+}
+
+}  // namespace etcd::node

@@ -1,0 +1,291 @@
+#include "server/node/member_impl.h"
+
+#include <utility>
+
+#include "server/base/check.h"
+#include "server/base/log.h"
+#include "server/base/status.h"
+#include "server/node/entries.h"
+#include "server/storage/engine/buckets.h"
+
+namespace etcd::node {
+namespace {
+
+// How long Stop waits for proposals that were accepted.
+constexpr std::chrono::seconds kDrainMax(2);
+constexpr std::chrono::milliseconds kDrainPoll(2);
+
+apply::Result Failed(absl::Status status) { return {std::move(status), {}, Revision(), Index()}; }
+
+}  // namespace
+
+void Shared::Halt(std::string_view message, const absl::Status& status) {
+  if (is_halted.exchange(true)) return;
+  is_lone_leader.store(false);
+  if (ports.fatal) {
+    ports.fatal(message, status);
+  } else {
+    base::Fatal(message, status);
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Member>> OpenMember(MemberOptions options, MemberPorts ports) {
+  auto member = std::make_unique<MemberImpl>(std::move(options), std::move(ports));
+  RETURN_IF_ERROR(member->Open());
+  return member;
+}
+
+MemberImpl::MemberImpl(MemberOptions options, MemberPorts ports)
+    : shared_(std::move(options), std::move(ports)) {}
+
+// ---- Opening
+
+absl::Status MemberImpl::Open() {
+  RETURN_IF_ERROR(LoadState());
+  apply_ = std::make_unique<ApplyLoop>(shared_, *this);
+  RETURN_IF_ERROR(apply_->Load());
+  const Index applied = apply_->consistent_index();
+  shared_.applied.store(applied.value());
+  ASSIGN_OR_RETURN(Boot boot, BootFromDisk(shared_.options, shared_.ports, applied,
+                                           shared_.cluster.conf_state()));
+  shared_.id = boot.id;
+  shared_.cluster_id = boot.cluster_id;
+  ids_ = std::make_unique<RequestIds>(boot.id, shared_.ports.raft.clock().WallNow());
+  auto snapshotter = std::move(boot.snapshotter);
+  const Index snapshot_index = boot.raft.snapshot.index;
+  raft_ = std::make_unique<RaftLoop>(shared_, *apply_, *this, std::move(boot));
+  snapshots_ = std::make_unique<Snapshots>(
+      shared_, std::move(snapshotter), snapshot_index,
+      [this](const raft::SnapshotMetadata& metadata) { raft_->OnSnapshotSaved(metadata); });
+  duties_ = std::make_unique<Duties>(
+      shared_, [this](absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done) {
+        const RequestId id = NextRequestId();
+        ProposeOptions options;
+        options.low_cost = true;
+        Propose(id, encode(id), options, std::move(done));
+      });
+  return absl::OkStatus();
+}
+
+absl::Status MemberImpl::LoadState() {
+  ASSIGN_OR_RETURN(shared_.store, mvcc::OpenStore(shared_.ports.engine, shared_.ports.compaction,
+                                                  shared_.options.store));
+  // ceil(floor(3 * election_ticks / 2) * heartbeat) in seconds: no lease is shorter than an
+  // election.
+  const auto shortest =
+      shared_.options.heartbeat_interval * (3 * shared_.options.election_ticks / 2);
+  shared_.options.lease.ttl_seconds_min = std::chrono::ceil<std::chrono::seconds>(shortest).count();
+  shared_.lessor = std::make_unique<lease::Lessor>(
+      shared_.ports.lease, *this, shared_.ports.lease_observer, shared_.options.lease);
+  RETURN_IF_ERROR(shared_.lessor->Load(shared_.ports.engine));
+  RETURN_IF_ERROR(shared_.store->ForEachLeasedKey([this](std::string_view key, LeaseId lease) {
+    if (const absl::Status status = shared_.lessor->Attach(lease, key); !status.ok()) {
+      LOG_WARN("a key names a lease that does not exist", {"lease-id", lease});
+    }
+  }));
+  shared_.lessor->Publish();
+  RETURN_IF_ERROR(shared_.cluster.Load(shared_.ports.engine));
+  RETURN_IF_ERROR(shared_.alarms.Load(shared_.ports.engine));
+  shared_.quota.SetUsed(shared_.ports.engine.Size().total);
+  return absl::OkStatus();
+}
+
+// ---- Node
+
+absl::Status MemberImpl::Refusal(const std::string& entry, bool low_cost) const {
+  if (shared_.is_stopping.load() || shared_.halted()) return Error(Errc::kStopped);
+  if (entry.size() > shared_.options.request_bytes_max) return Error(Errc::kRequestTooLarge);
+  const std::uint64_t committed = shared_.committed.load(std::memory_order_relaxed);
+  const std::uint64_t applied = shared_.applied.load(std::memory_order_relaxed);
+  const std::uint64_t backlog_max =
+      low_cost ? 2 * shared_.options.apply_backlog_max : shared_.options.apply_backlog_max;
+  if (committed > applied + backlog_max) return Error(Errc::kTooManyRequests);
+  if (shared_.queued_bytes.load(std::memory_order_relaxed) > shared_.options.queued_bytes_max) {
+    return Error(Errc::kTooManyRequests);
+  }
+  if (shared_.log_is_full.load() || !shared_.ports.engine.AcceptsWrites()) {
+    return Error(Errc::kNoSpace);
+  }
+  return absl::OkStatus();
+}
+
+void MemberImpl::Propose(RequestId id, std::string entry, ProposeOptions options,
+                         ProposeDone done) {
+  if (absl::Status refusal = Refusal(entry, options.low_cost); !refusal.ok()) {
+    return done(Failed(std::move(refusal)));
+  }
+  Proposal proposal;
+  proposal.start = shared_.ports.raft.clock().Now();
+  proposal.deadline = proposal.start + shared_.options.request_timeout();
+  if (options.deadline.has_value() && *options.deadline < proposal.deadline) {
+    proposal.deadline = *options.deadline;
+    proposal.deadline_is_callers = true;
+  }
+  shared_.queued_bytes.fetch_add(entry.size(), std::memory_order_relaxed);
+  proposal.id = id;
+  proposal.entry = std::move(entry);
+  proposal.done = std::move(done);
+  raft_->inbox().Put(std::move(proposal));
+}
+
+void MemberImpl::ReadIndex(ReadDone done) {
+  if (shared_.is_stopping.load() || shared_.halted()) return done(Error(Errc::kStopped));
+  if (shared_.is_lone_leader.load()) return done(absl::OkStatus());
+  raft_->inbox().Put(std::move(done));
+}
+
+Status MemberImpl::status() const {
+  return {Term(shared_.term.load()), Index(shared_.committed.load()), Index(shared_.applied.load()),
+          MemberId(shared_.leader.load()), shared_.is_learner.load()};
+}
+
+std::vector<MemberInfo> MemberImpl::Members() const {
+  std::vector<MemberInfo> out;
+  const membership::ViewPtr view = shared_.cluster.view();
+  for (const auto& [id, m] : view->members) {
+    out.push_back({id, m.name, m.peer_urls, m.client_urls, m.is_learner});
+  }
+  return out;
+}
+
+std::string MemberImpl::ClusterVersion() const { return shared_.cluster.view()->cluster_version; }
+
+std::string MemberImpl::StorageVersion() const {
+  const auto stored = shared_.ports.engine.Get(
+      engine::Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaStorageVersion));
+  return stored.ok() && stored->has_value() ? **stored : "";
+}
+
+std::vector<AlarmInfo> MemberImpl::Alarms() const {
+  std::vector<AlarmInfo> out;
+  const auto view = shared_.alarms.view();
+  for (const apply::Alarm& alarm : *view) out.push_back({alarm.member, alarm.type});
+  return out;
+}
+
+bool MemberImpl::HasAlarm(AlarmType type) const {
+  const auto view = shared_.alarms.view();
+  for (const apply::Alarm& alarm : *view) {
+    if (alarm.type == static_cast<std::int32_t>(type)) return true;
+  }
+  return false;
+}
+
+std::uint64_t MemberImpl::BackendBytes() const { return shared_.ports.engine.Size().total; }
+std::uint64_t MemberImpl::BackendBytesInUse() const { return shared_.ports.engine.Size().in_use; }
+
+bool MemberImpl::AdmitByQuota(std::uint64_t cost) {
+  if (shared_.quota.Admits(cost)) return true;
+  duties_->RaiseNoSpace();
+  return false;
+}
+
+// ---- What the parts tell
+
+void MemberImpl::ProposeInTerm(std::string entry, RequestId id, Term term, Done done) {
+  Proposal proposal;
+  proposal.id = id;
+  proposal.entry = std::move(entry);
+  proposal.start = shared_.ports.raft.clock().Now();
+  proposal.deadline = proposal.start + shared_.options.request_timeout();
+  proposal.required_term = term;
+  proposal.done = [done = std::move(done)](apply::Result result) mutable {
+    done(std::move(result.status));
+  };
+  if (absl::Status refusal = Refusal(proposal.entry, /*low_cost=*/true); !refusal.ok()) {
+    return proposal.done(Failed(std::move(refusal)));
+  }
+  shared_.queued_bytes.fetch_add(proposal.entry.size(), std::memory_order_relaxed);
+  raft_->inbox().Put(std::move(proposal));
+}
+
+void MemberImpl::ProposeRevoke(LeaseId id, Term term, Done done) {
+  const RequestId request = NextRequestId();
+  ProposeInTerm(EncodeLeaseRevoke(request, id), request, term, std::move(done));
+}
+
+void MemberImpl::ProposeCheckpoint(std::vector<lease::LeaseCheckpoint> checkpoints, Term term,
+                                   Done done) {
+  const RequestId request = NextRequestId();
+  ProposeInTerm(EncodeLeaseCheckpoint(request, checkpoints), request, term, std::move(done));
+}
+
+void MemberImpl::OnClusterVersionSet() {
+  LOG_INFO("updated cluster version", {"cluster-version", shared_.cluster.view()->cluster_version});
+}
+
+void MemberImpl::OnLeadership(Term, MemberId leader, bool is_self) {
+  if (!is_self) shared_.lessor->Demote();
+  if (shared_.ports.observer != nullptr) shared_.ports.observer->OnLeaderChange(leader, is_self);
+}
+
+void MemberImpl::OnTermStarted(Term term) {
+  shared_.lessor->Promote(term, shared_.options.election_timeout());
+  duties_->OnTermStarted();
+}
+
+void MemberImpl::OnTick() {
+  shared_.quota.SetUsed(shared_.ports.engine.Size().total);
+  duties_->OnTick();
+}
+
+void MemberImpl::OnConfChange(const raft::ConfChange& change) {
+  if (!change.node_id || change.node_id == shared_.id) return;
+  if (change.type == raft::ConfChangeType::kRemoveNode) {
+    shared_.ports.peers.RemovePeer(change.node_id);
+    return;
+  }
+  const membership::ViewPtr view = shared_.cluster.view();
+  if (const membership::Member* member = view->Find(change.node_id); member != nullptr) {
+    shared_.ports.peers.AddPeer(member->id, member->peer_urls);
+  }
+}
+
+// ---- Start and stop
+
+void MemberImpl::Start(absl::AnyInvocable<void()> ready) {
+  shared_.ports.raft.Post([this, ready = std::move(ready)]() mutable {
+    duties_->Start(std::move(ready));
+    raft_->Start();
+  });
+}
+
+void MemberImpl::Stop(absl::AnyInvocable<void()> done) {
+  shared_.is_stopping.store(true);
+  shared_.ports.raft.Post([this, done = std::move(done)]() mutable {
+    raft_->Drain();
+    raft_->RefuseParked();
+    AwaitDrained(shared_.ports.raft.clock().Now() + kDrainMax, std::move(done));
+  });
+}
+
+void MemberImpl::AwaitDrained(base::Clock::Monotonic give_up, absl::AnyInvocable<void()> done) {
+  const bool late = shared_.ports.raft.clock().Now() >= give_up;
+  if (shared_.waiters.size() > 0 && !late && !shared_.halted()) {
+    shared_.ports.raft.PostAfter(kDrainPoll, [this, give_up, done = std::move(done)]() mutable {
+      AwaitDrained(give_up, std::move(done));
+    });
+    return;
+  }
+  for (Waiter& waiter : shared_.waiters.TakeEverything()) {
+    waiter.done(Failed(Error(Errc::kStopped)));
+  }
+  raft_->Drain();
+  raft_->RefuseParked();
+  raft_->Close();
+  FinishStop(std::move(done));
+}
+
+void MemberImpl::FinishStop(absl::AnyInvocable<void()> done) {
+  shared_.lessor->Stop();
+  apply_->Stop([this, done = std::move(done)]() mutable {
+    apply_->FailReads(Error(Errc::kStopped));
+    snapshots_->Finish([this, done = std::move(done)]() mutable {
+      shared_.store->Stop();
+      LOG_INFO("stopped the member", {"applied-index", shared_.applied.load()});
+      done();
+    });
+  });
+}
+
+}  // namespace etcd::node

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/node/apply_loop.h"
+#include "server/node/boot.h"
+#include "server/node/duties.h"
+#include "server/node/member.h"
+#include "server/node/raft_loop.h"
+#include "server/node/request_ids.h"
+#include "server/node/shared.h"
+#include "server/node/snapshots.h"
+
+namespace etcd::node {
+
+// The parts of a member, connected. Which thread owns what: see the parts.
+class MemberImpl final : public Member,
+                         public lease::ExpireSink,
+                         public ApplyObserver,
+                         public RaftObserver {
+ public:
+  MemberImpl(MemberOptions options, MemberPorts ports);
+  ~MemberImpl() override = default;
+
+  // Loads the state and opens the log.
+  absl::Status Open();
+
+  // Node
+  RequestId NextRequestId() override { return ids_->Next(); }
+  void Propose(RequestId id, std::string entry, ProposeOptions options, ProposeDone done) override;
+  void ReadIndex(ReadDone done) override;
+  Status status() const override;
+  MemberId member_id() const override { return shared_.id; }
+  ClusterId cluster_id() const override { return shared_.cluster_id; }
+  std::vector<MemberInfo> Members() const override;
+  std::string ClusterVersion() const override;
+  std::string StorageVersion() const override;
+  std::vector<AlarmInfo> Alarms() const override;
+  bool HasAlarm(AlarmType type) const override;
+  std::uint64_t BackendBytes() const override;
+  std::uint64_t BackendBytesInUse() const override;
+  std::int64_t QuotaBytes() const override { return shared_.quota.bytes(); }
+  bool AdmitByQuota(std::uint64_t cost) override;
+
+  // Member
+  mvcc::Store& store() override { return *shared_.store; }
+  lease::Lessor& lessor() override { return *shared_.lessor; }
+  void Start(absl::AnyInvocable<void()> ready) override;
+  void Stop(absl::AnyInvocable<void()> done) override;
+
+ private:
+  // lease::ExpireSink
+  void ProposeRevoke(LeaseId id, Term term, Done done) override;
+  void ProposeCheckpoint(std::vector<lease::LeaseCheckpoint> checkpoints, Term term,
+                         Done done) override;
+  // ApplyObserver
+  void OnReport() override { raft_->inbox().Poke(); }
+  void OnOverQuota() override { duties_->RaiseNoSpace(); }
+  void OnApplied(Index index, Term term) override { snapshots_->OnApplied(index, term); }
+  void OnClusterVersionSet() override;
+  // RaftObserver
+  void OnLeadership(Term term, MemberId leader, bool is_self) override;
+  void OnTermStarted(Term term) override;
+  void OnTick() override;
+  void OnConfChange(const raft::ConfChange& change) override;
+
+  absl::Status LoadState();
+  absl::Status Refusal(const std::string& entry, bool low_cost) const;
+  void ProposeInTerm(std::string entry, RequestId id, Term term, Done done);
+  void AwaitDrained(base::Clock::Monotonic give_up, absl::AnyInvocable<void()> done);
+  void FinishStop(absl::AnyInvocable<void()> done);
+
+  Shared shared_;
+  std::unique_ptr<RequestIds> ids_;
+  std::unique_ptr<ApplyLoop> apply_;
+  std::unique_ptr<RaftLoop> raft_;
+  std::unique_ptr<Snapshots> snapshots_;
+  std::unique_ptr<Duties> duties_;
+};
+
+}  // namespace etcd::node

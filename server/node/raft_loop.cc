@@ -1,0 +1,333 @@
+#include "server/node/raft_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/base/log.h"
+#include "server/base/status.h"
+
+namespace etcd::node {
+namespace {
+
+constexpr std::chrono::milliseconds kFullDiskRetry(500);
+
+raft::Config CoreConfig(const Shared& shared) {
+  raft::Config config;
+  config.id = shared.id;
+  config.election_ticks = shared.options.election_ticks;
+  config.pre_vote = shared.options.pre_vote;
+  return config;
+}
+
+}  // namespace
+
+RaftLoop::RaftLoop(Shared& shared, ApplyLoop& apply, RaftObserver& observer, Boot boot)
+    : shared_(shared),
+      apply_(apply),
+      observer_(observer),
+      wal_(std::move(boot.wal)),
+      core_(CoreConfig(shared), std::move(boot.raft), shared.ports.random),
+      reads_(shared, apply, core_),
+      inbox_(shared.ports.raft, [this] { Drain(); }),
+      caught_up_at_(core_.committed()) {
+  shared_.term.store(core_.term().value());
+  shared_.committed.store(core_.committed().value());
+}
+
+void RaftLoop::Start() {
+  AdvanceReadys();
+  HearApply();
+  ScheduleTick(shared_.ports.raft.clock().Now() + shared_.options.heartbeat_interval);
+}
+
+void RaftLoop::Drain() {
+  if (shared_.halted() || closed_) return;
+  HearApply();
+  Process(inbox_.Take());
+  AdvanceReadys();
+  HearApply();
+}
+
+void RaftLoop::Process(Inbox::Contents contents) {
+  for (raft::Message& message : contents.messages) core_.Step(std::move(message));
+  if (!contents.proposals.empty()) Propose(std::move(contents.proposals));
+  if (!contents.reads.empty()) reads_.Add(std::move(contents.reads));
+  reads_.Flush();
+}
+
+// ---- Proposals
+
+void RaftLoop::Propose(std::vector<Proposal> proposals) {
+  if (!core_.leader()) return ParkOrRefuse(std::move(proposals));
+  std::vector<raft::Payload> batch;
+  std::vector<Waiter> waiters;
+  std::vector<RequestId> ids;
+  batch.reserve(proposals.size());
+  waiters.reserve(proposals.size());
+  ids.reserve(proposals.size());
+  for (Proposal& proposal : proposals) {
+    if (!Admit(proposal)) continue;
+    Leave(proposal);
+    ids.push_back(proposal.id);
+    batch.emplace_back(std::move(proposal.entry));
+    waiters.push_back({proposal.id, std::move(proposal.done), proposal.start, proposal.deadline,
+                       proposal.deadline_is_callers});
+  }
+  if (batch.empty()) return;
+  for (Waiter& twice : shared_.waiters.AddAll(std::move(waiters))) {
+    twice.done({Error(Errc::kTooManyRequests), {}, Revision(), Index()});
+  }
+  if (MemberObserver* observer = shared_.ports.observer; observer != nullptr) {
+    observer->OnProposed(batch.size());
+  }
+  const raft::Proposed proposed = core_.Propose(std::move(batch));
+  // Dropped before it reached any log: a definite failure, the client may try again.
+  if (!proposed.ok()) FailProposed(ids, Error(Errc::kLeaderChanged));
+}
+
+// False: the proposal was answered here.
+bool RaftLoop::Admit(Proposal& proposal) {
+  if (!proposal.required_term) return true;
+  const bool leads = core_.role() == raft::Role::kLeader;
+  if (leads && core_.term() == proposal.required_term) return true;
+  Refuse(proposal, Errc::kNotLeader);
+  return false;
+}
+
+// It no longer counts as queued.
+void RaftLoop::Leave(const Proposal& proposal) {
+  shared_.queued_bytes.fetch_sub(proposal.entry.size(), std::memory_order_relaxed);
+}
+
+void RaftLoop::Refuse(Proposal& proposal, Errc errc) {
+  Leave(proposal);
+  proposal.done({Error(errc), {}, Revision(), Index()});
+}
+
+void RaftLoop::ParkOrRefuse(std::vector<Proposal> proposals) {
+  for (Proposal& proposal : proposals) {
+    if (!Admit(proposal)) continue;
+    if (shared_.is_stopping.load()) {
+      Refuse(proposal, Errc::kStopped);
+    } else {
+      parked_.push_back(std::move(proposal));
+    }
+  }
+}
+
+void RaftLoop::FailProposed(const std::vector<RequestId>& ids, const absl::Status& status) {
+  for (Waiter& waiter : shared_.waiters.TakeAll(ids)) {
+    if (waiter.done) waiter.done({status, {}, Revision(), Index()});
+  }
+}
+
+void RaftLoop::RefuseParked() {
+  for (Proposal& proposal : std::exchange(parked_, {})) {
+    Refuse(proposal, Errc::kStopped);
+  }
+  reads_.FailAll(Error(Errc::kStopped));
+}
+
+// ---- Readys
+
+// Steps of ready.h, one Ready after the other. The commit index alone is not written by itself: it
+// goes along with the next entries, and a restart finds it out again.
+void RaftLoop::AdvanceReadys() {
+  if (retry_posted_) return;
+  while (core_.HasReady() && !shared_.halted()) {
+    ready_ = core_.TakeReady();
+    if (ready_->soft_state.has_value()) OnSoftState(*ready_->soft_state);
+    if (!ready_->snapshot.empty()) {
+      shared_.Halt("received a snapshot",
+                   base::MakeStatus(absl::StatusCode::kUnimplemented, "no peers yet"));
+      return;
+    }
+    if (!ready_->messages.empty()) shared_.ports.peers.Send(std::move(ready_->messages));
+    if (!Persist()) return;
+    CompleteReady();
+  }
+}
+
+// False when the disk is full (tried again later) or failed (the member stops).
+bool RaftLoop::Persist() {
+  if (ready_->hard_state.has_value()) unsaved_ = *ready_->hard_state;
+  if (!ready_->must_sync && ready_->entries.empty()) return true;
+  const absl::Status status = wal_->Save(unsaved_, ready_->entries);
+  if (status.ok()) {
+    unsaved_ = raft::HardState();
+    return true;
+  }
+  if (status.code() != absl::StatusCode::kResourceExhausted) {
+    // The page cache may have dropped the bytes: no retry, no acknowledgement (house style 4).
+    shared_.Halt("failed to write the log", status);
+    return false;
+  }
+  shared_.log_is_full.store(true);
+  retry_posted_ = true;
+  shared_.ports.raft.PostAfter(kFullDiskRetry, [this] {
+    retry_posted_ = false;
+    if (shared_.halted() || closed_ || !Persist()) return;
+    CompleteReady();
+    AdvanceReadys();
+  });
+  return false;
+}
+
+void RaftLoop::CompleteReady() {
+  core_.OnPersisted(ready_->number);
+  if (!ready_->messages_after_persist.empty()) {
+    shared_.ports.peers.Send(std::move(ready_->messages_after_persist));
+  }
+  shared_.term.store(core_.term().value(), std::memory_order_relaxed);
+  shared_.committed.store(core_.committed().value(), std::memory_order_relaxed);
+  if (!ready_->committed.empty()) {
+    // Without peers there is nobody who waits for a heartbeat while this thread applies; with more
+    // proposals waiting, the disk and the apply thread had better work side by side.
+    const bool may_run_here = core_.conf_state().voters.size() == 1 &&
+                              core_.conf_state().learners.empty() && replayed_ &&
+                              !inbox_.HasProposals();
+    apply_.Enqueue(std::move(ready_->committed), may_run_here);
+  }
+  for (const raft::ReadState& state : ready_->read_states) reads_.OnReadState(state);
+  ready_.reset();
+}
+
+void RaftLoop::HearApply() {
+  const ApplyLoop::Report report = apply_.TakeReport();
+  for (const raft::ConfChange& change : report.conf_changes) {
+    // Before a second voter can elect another leader, reads must ask for a quorum again.
+    shared_.is_lone_leader.store(false);
+    core_.ApplyConfChange(change);
+    observer_.OnConfChange(change);
+  }
+  if (report.applied) core_.OnApplied(report.applied);
+  if (report.term_started > started_term_) {
+    started_term_ = report.term_started;
+    if (core_.role() == raft::Role::kLeader && core_.term() == started_term_) {
+      observer_.OnTermStarted(started_term_);
+    }
+  }
+  if (!replayed_ && core_.applied() >= caught_up_at_) {
+    replayed_ = true;
+    shared_.store->StartCompaction();
+    // A lone voter need not wait for an election timeout that nobody else can answer.
+    const auto& voters = core_.conf_state().voters;
+    if (voters.size() == 1 && voters.front() == shared_.id) core_.Campaign();
+  }
+  UpdateLoneLeader();
+  if (core_.HasReady()) AdvanceReadys();
+}
+
+void RaftLoop::OnSoftState(const raft::SoftState& state) {
+  const bool is_self = state.role == raft::Role::kLeader;
+  const MemberId before(shared_.leader.exchange(state.leader.value()));
+  if (!is_self) shared_.is_lone_leader.store(false);
+  if (before == state.leader) return;
+  LOG_INFO("leader changed", {"term", core_.term()},
+           {"leader", base::FormatHex(state.leader.value())});
+  leader_since_ = shared_.ports.raft.clock().Now();
+  reads_.OnLeaderChange();
+  observer_.OnLeadership(core_.term(), state.leader, is_self);
+  if (state.leader && !parked_.empty()) Propose(std::exchange(parked_, {}));
+}
+
+void RaftLoop::UpdateLoneLeader() {
+  const auto& voters = core_.conf_state().voters;
+  const bool is_lone = core_.role() == raft::Role::kLeader && voters.size() == 1 &&
+                       voters.front() == shared_.id && started_term_ == core_.term();
+  shared_.is_lone_leader.store(is_lone);
+  const auto& learners = core_.conf_state().learners;
+  shared_.is_learner.store(std::find(learners.begin(), learners.end(), shared_.id) !=
+                           learners.end());
+}
+
+// ---- Time
+
+void RaftLoop::ScheduleTick(base::Clock::Monotonic due) {
+  const auto now = shared_.ports.raft.clock().Now();
+  const auto delay = std::max<base::Clock::Monotonic::duration>(due - now, {});
+  shared_.ports.raft.PostAfter(delay, [this, due] {
+    if (shared_.halted() || closed_) return;
+    Tick();
+    // Ticks that a long write swallowed are gone: raft counts them as if time had stood still.
+    const auto next = due + shared_.options.heartbeat_interval;
+    ScheduleTick(std::max(next, shared_.ports.raft.clock().Now()));
+  });
+}
+
+void RaftLoop::Tick() {
+  ++ticks_;
+  HearApply();
+  core_.Tick();
+  reads_.OnTick();
+  AdvanceReadys();
+  ExpireWaiters();
+  WatchSpace();
+  observer_.OnTick();
+}
+
+void RaftLoop::ExpireWaiters() {
+  const auto now = shared_.ports.raft.clock().Now();
+  for (Waiter& waiter : shared_.waiters.TakeExpired(now)) {
+    if (shared_.ports.observer != nullptr) shared_.ports.observer->OnProposalFailed();
+    waiter.done({TimeoutOf(waiter), {}, Revision(), Index()});
+  }
+  // Never proposed: certainly not carried out.
+  std::erase_if(parked_, [&](Proposal& proposal) {
+    if (proposal.deadline > now) return false;
+    Refuse(proposal, Errc::kContextDeadlineExceeded);
+    return true;
+  });
+}
+
+// All of them mean "outcome unknown" (v3-api.md 2.4).
+absl::Status RaftLoop::TimeoutOf(const Waiter& waiter) const {
+  if (waiter.deadline_is_callers) return Error(Errc::kContextDeadlineExceeded);
+  const auto window = 2 * shared_.options.election_timeout();
+  const bool spans_election = waiter.start > leader_since_ - window && waiter.start < leader_since_;
+  return Error(spans_election ? Errc::kTimeoutDueToLeaderFail : Errc::kTimeout);
+}
+
+void RaftLoop::WatchSpace() {
+  const auto per_second = std::max<std::int64_t>(
+      1, std::chrono::milliseconds(1000) / shared_.options.heartbeat_interval);
+  if (ticks_ % static_cast<std::uint64_t>(per_second) != 0) return;
+  bool full = retry_posted_;
+  if (!wal_->has_reserve() && wal_->status().ok()) {
+    full = wal_->EnsureReserve().code() == absl::StatusCode::kResourceExhausted || full;
+  }
+  if (full != shared_.log_is_full.exchange(full)) {
+    LOG_WARN(full ? "no room for the log: writes are refused" : "the log has room again");
+  }
+}
+
+// ---- Snapshots and the end
+
+void RaftLoop::OnSnapshotSaved(const raft::SnapshotMetadata& metadata) {
+  if (shared_.halted() || closed_) return;
+  const absl::Status status =
+      wal_->SaveSnapshot(metadata.index, metadata.term, metadata.conf_state);
+  if (status.code() == absl::StatusCode::kResourceExhausted) return;  // the next one will do
+  if (!status.ok()) return shared_.Halt("failed to write the log", status);
+  wal_->ReleaseBefore(metadata.index);
+  if (auto purged = wal_->Purge(shared_.options.max_wals); !purged.ok()) {
+    LOG_WARN("failed to purge the log", {"error", purged.status()});
+  }
+  const std::uint64_t keep = shared_.options.catchup_entries;
+  if (metadata.index.value() > keep) {
+    const Index compact_to = std::min(metadata.index - keep, core_.applied());
+    if (compact_to >= core_.first_index()) core_.CompactLog(compact_to);
+  }
+}
+
+void RaftLoop::Close() {
+  if (closed_ || shared_.halted()) return;
+  HearApply();
+  closed_ = true;
+  if (!unsaved_.empty() && !retry_posted_) {
+    base::IgnoreError(wal_->Save(unsaved_, {}), "the commit index is found again by a restart");
+    base::IgnoreError(wal_->Sync(), "as above");
+  }
+}
+
+}  // namespace etcd::node

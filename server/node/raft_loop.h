@@ -1,0 +1,91 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "server/node/apply_loop.h"
+#include "server/node/boot.h"
+#include "server/node/inbox.h"
+#include "server/node/read_queue.h"
+#include "server/node/shared.h"
+#include "server/raft/core.h"
+#include "server/wal/wal.h"
+
+namespace etcd::node {
+
+// What the loop tells the rest of the member; raft thread.
+class RaftObserver {
+ public:
+  virtual ~RaftObserver() = default;
+  virtual void OnLeadership(Term term, MemberId leader, bool is_self) = 0;
+  // This member leads and the first entry of `term` is applied: leases may be promoted.
+  virtual void OnTermStarted(Term term) = 0;
+  virtual void OnTick() = 0;
+  // A change of the configuration is in force.
+  virtual void OnConfChange(const raft::ConfChange& change) = 0;
+};
+
+// Drives raft::Core: ticks, proposals, messages, the log, and the hand-over to apply. Owner: the
+// raft thread, which also writes the log: while it waits for the disk, what arrives gathers in the
+// inbox and shares the next write (group commit), and the apply thread works on the batch before.
+class RaftLoop {
+ public:
+  RaftLoop(Shared& shared, ApplyLoop& apply, RaftObserver& observer, Boot boot);
+
+  Inbox& inbox() { return inbox_; }
+
+  // ---- Raft thread.
+  void Start();
+  // Everything that is in the inbox, and all that follows from it.
+  void Drain();
+  // A snapshot at (index, term) is durable: records it and lets go of older entries.
+  void OnSnapshotSaved(const raft::SnapshotMetadata& metadata);
+  // Refuses what is parked; nothing is accepted any more.
+  void RefuseParked();
+  // Writes what a crash would only have to find out again; then the ticks end.
+  void Close();
+
+  const raft::Core& core() const { return core_; }
+
+ private:
+  void ScheduleTick(base::Clock::Monotonic due);
+  void Tick();
+  void Process(Inbox::Contents contents);
+  void Propose(std::vector<Proposal> proposals);
+  bool Admit(Proposal& proposal);
+  void Leave(const Proposal& proposal);
+  void Refuse(Proposal& proposal, Errc errc);
+  void ParkOrRefuse(std::vector<Proposal> proposals);
+  void FailProposed(const std::vector<RequestId>& ids, const absl::Status& status);
+  void HearApply();
+  void AdvanceReadys();
+  bool Persist();
+  void CompleteReady();
+  void OnSoftState(const raft::SoftState& state);
+  void UpdateLoneLeader();
+  void ExpireWaiters();
+  absl::Status TimeoutOf(const Waiter& waiter) const;
+  void WatchSpace();
+
+  Shared& shared_;
+  ApplyLoop& apply_;
+  RaftObserver& observer_;
+  std::unique_ptr<wal::Wal> wal_;
+  raft::Core core_;
+  ReadQueue reads_;
+  Inbox inbox_;
+
+  std::optional<raft::Ready> ready_;  // taken, not yet persisted
+  bool retry_posted_ = false;         // ready_ waits for room on the disk
+  raft::HardState unsaved_;           // commit index that no write has taken along; may be lost
+  std::vector<Proposal> parked_;      // no leader is known; bounded by queued_bytes_max
+  Term started_term_;                 // of the last empty entry applied here
+  Index caught_up_at_;                // commit index at start
+  bool replayed_ = false;
+  bool closed_ = false;
+  base::Clock::Monotonic leader_since_;
+  std::uint64_t ticks_ = 0;
+};
+
+}  // namespace etcd::node

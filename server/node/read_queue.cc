@@ -1,0 +1,83 @@
+#include "server/node/read_queue.h"
+
+#include <utility>
+
+#include "server/base/bytes.h"
+#include "server/base/status.h"
+
+namespace etcd::node {
+namespace {
+
+constexpr std::chrono::milliseconds kRetryInterval(500);
+
+}  // namespace
+
+void ReadQueue::Add(std::vector<ReadDone> reads) {
+  const auto deadline = shared_.ports.raft.clock().Now() + shared_.options.request_timeout();
+  for (ReadDone& read : reads) waiting_.push_back({std::move(read), deadline});
+}
+
+void ReadQueue::Flush() {
+  if (!context_.empty() || waiting_.empty()) return;
+  std::string context = NextContext();
+  if (!core_.ReadIndex(context)) return;  // no leader: OnTick tries again
+  context_ = std::move(context);
+  asked_ = std::exchange(waiting_, {});
+  asked_at_ = shared_.ports.raft.clock().Now();
+}
+
+void ReadQueue::OnReadState(const raft::ReadState& state) {
+  if (state.context != context_) return;  // of a round that was given up
+  context_.clear();
+  std::vector<ReadDone> reads;
+  reads.reserve(asked_.size());
+  for (Read& read : asked_) reads.push_back(std::move(read.done));
+  asked_.clear();
+  apply_.WhenApplied(state.index, std::move(reads));
+}
+
+void ReadQueue::OnLeaderChange() {
+  context_.clear();
+  Fail(asked_, Error(Errc::kLeaderChanged));
+}
+
+void ReadQueue::OnTick() {
+  const auto now = shared_.ports.raft.clock().Now();
+  DropExpired(waiting_, now);
+  DropExpired(asked_, now);
+  if (!context_.empty() && now - asked_at_ >= kRetryInterval) {
+    context_.clear();
+    for (Read& read : waiting_) asked_.push_back(std::move(read));
+    waiting_ = std::exchange(asked_, {});
+  }
+  Flush();
+}
+
+void ReadQueue::FailAll(const absl::Status& status) {
+  context_.clear();
+  Fail(asked_, status);
+  Fail(waiting_, status);
+}
+
+// 8 bytes, unique in the cluster: the member's low half and a count.
+std::string ReadQueue::NextContext() {
+  std::string context;
+  base::AppendBigEndian64(context, (shared_.id.value() << 32) | (++rounds_ & 0xffffffffU));
+  return context;
+}
+
+void ReadQueue::Fail(std::vector<Read>& reads, const absl::Status& status) {
+  for (Read& read : std::exchange(reads, {})) read.done(status);
+}
+
+void ReadQueue::DropExpired(std::vector<Read>& reads, base::Clock::Monotonic now) {
+  std::vector<Read> expired;
+  std::erase_if(reads, [&](Read& read) {
+    if (read.deadline > now) return false;
+    expired.push_back(std::move(read));
+    return true;
+  });
+  Fail(expired, Error(Errc::kTimeout));
+}
+
+}  // namespace etcd::node

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/base/clock.h"
+#include "server/node/apply_loop.h"
+#include "server/node/shared.h"
+#include "server/raft/core.h"
+#include "server/raft/ready.h"
+
+namespace etcd::node {
+
+// Linearizable read barriers (thesis 6.4). All reads that wait share one round; a round gets a
+// context that was never used before, also when it is tried again, so that an answer which was
+// delayed (a paused process) confirms nothing newer than itself (etcd issue 20418).
+//
+// A read of the only voter needs no round (Shared::is_lone_leader): nobody else can have committed
+// or acknowledged anything, what this process acknowledged was applied and published before the
+// acknowledgement left, and what a former process acknowledged was in the log before the first
+// entry of this term, which is applied. So every write acknowledged before the read began is
+// visible to it. The flag falls before a second voter is in force.
+//
+// Owner: the raft thread.
+class ReadQueue {
+ public:
+  ReadQueue(Shared& shared, ApplyLoop& apply, raft::Core& core)
+      : shared_(shared), apply_(apply), core_(core) {}
+
+  void Add(std::vector<ReadDone> reads);
+  // Starts a round if reads wait and none is under way.
+  void Flush();
+  void OnReadState(const raft::ReadState& state);
+  void OnLeaderChange();
+  // Tries a round again after 500 ms, gives reads up after the request timeout.
+  void OnTick();
+  void FailAll(const absl::Status& status);
+
+ private:
+  struct Read {
+    ReadDone done;
+    base::Clock::Monotonic deadline;
+  };
+  std::string NextContext();
+  void Fail(std::vector<Read>& reads, const absl::Status& status);
+  void DropExpired(std::vector<Read>& reads, base::Clock::Monotonic now);
+
+  Shared& shared_;
+  ApplyLoop& apply_;
+  raft::Core& core_;
+  std::vector<Read> waiting_;  // for the next round
+  std::vector<Read> asked_;    // in the round of context_
+  std::string context_;        // "" when no round is under way
+  base::Clock::Monotonic asked_at_;
+  std::uint64_t rounds_ = 0;
+};
+
+}  // namespace etcd::node

@@ -1,0 +1,77 @@
+#include "server/node/waiters.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace etcd::node {
+namespace {
+
+void SortById(std::vector<Waiter>& waiters) {
+  std::sort(waiters.begin(), waiters.end(),
+            [](const Waiter& a, const Waiter& b) { return a.id < b.id; });
+}
+
+}  // namespace
+
+std::vector<Waiter> WaiterTable::AddAll(std::vector<Waiter> waiters) {
+  std::vector<Waiter> refused;
+  const base::MutexLock lock(mu_);
+  for (Waiter& waiter : waiters) {
+    const RequestId id = waiter.id;
+    if (waiting_.contains(id)) {
+      refused.push_back(std::move(waiter));
+    } else {
+      waiting_.emplace(id, std::move(waiter));
+    }
+  }
+  return refused;
+}
+
+std::vector<Waiter> WaiterTable::TakeAll(std::span<const RequestId> ids) {
+  std::vector<Waiter> taken(ids.size());
+  const base::MutexLock lock(mu_);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto it = waiting_.find(ids[i]);
+    if (it == waiting_.end()) continue;
+    taken[i] = std::move(it->second);
+    waiting_.erase(it);
+  }
+  return taken;
+}
+
+Waiter WaiterTable::Take(RequestId id) { return std::move(TakeAll(std::span(&id, 1)).front()); }
+
+std::vector<Waiter> WaiterTable::TakeExpired(base::Clock::Monotonic now) {
+  std::vector<Waiter> expired;
+  {
+    const base::MutexLock lock(mu_);
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+      if (it->second.deadline > now) {
+        ++it;
+        continue;
+      }
+      expired.push_back(std::move(it->second));
+      waiting_.erase(it++);
+    }
+  }
+  SortById(expired);
+  return expired;
+}
+
+std::vector<Waiter> WaiterTable::TakeEverything() {
+  std::vector<Waiter> all;
+  {
+    const base::MutexLock lock(mu_);
+    for (auto& [id, waiter] : waiting_) all.push_back(std::move(waiter));
+    waiting_.clear();
+  }
+  SortById(all);
+  return all;
+}
+
+std::size_t WaiterTable::size() const {
+  const base::MutexLock lock(mu_);
+  return waiting_.size();
+}
+
+}  // namespace etcd::node
