@@ -102,14 +102,28 @@ Loop::Loop() : epoll_(epoll_create1(0)) {}
 Loop::~Loop() { ::close(epoll_); }
 
 void Loop::RunUntil(const std::function<bool()>& done) {
-  std::array<epoll_event, 256> events;
+  while (!done()) RunOnce(std::chrono::seconds(1));
+}
+
+bool Loop::RunUntil(const std::function<bool()>& done, std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!done()) {
-    const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 1000);
-    for (int i = 0; i < n; ++i) {
-      auto* connection = static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
-      connection->OnReadable();
-      connection->Flush();
-    }
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    RunOnce(left);
+  }
+  return true;
+}
+
+void Loop::RunOnce(std::chrono::milliseconds wait) {
+  std::array<epoll_event, 256> events;
+  const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+                           static_cast<int>(wait.count()));
+  for (int i = 0; i < n; ++i) {
+    auto* connection = static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
+    connection->OnReadable();
+    connection->Flush();
   }
 }
 
@@ -188,6 +202,14 @@ void Connection::Send(std::int32_t stream, std::string_view message) {
   if (it == streams_.end()) return;
   AppendFrame(it->second->out, message);
   nghttp2_session_resume_data(session_, stream);
+}
+
+void Connection::Cancel(std::int32_t stream) {
+  const auto it = streams_.find(stream);
+  if (it == streams_.end()) return;
+  // The stream object stays until the session closes it: a frame of it may be half sent.
+  it->second->on_message = [](std::string_view) {};
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
 }
 
 void Connection::Consume(Stream& stream) {

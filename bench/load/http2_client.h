@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,9 +28,13 @@ class Loop {
 
   // Runs until `done()` is true, checking after each round of events.
   void RunUntil(const std::function<bool()>& done);
+  // The same, but returns false when `limit` has passed first.
+  bool RunUntil(const std::function<bool()>& done, std::chrono::milliseconds limit);
   int fd() const { return epoll_; }
 
  private:
+  void RunOnce(std::chrono::milliseconds wait);
+
   int epoll_;
 };
 
@@ -55,6 +60,8 @@ class Connection {
   // Opens a bidirectional stream; messages of the server go to `on_message`.
   std::int32_t OpenStream(std::string_view path, OnMessage on_message);
   void Send(std::int32_t stream, std::string_view message);
+  // Resets the stream; its callback is not called again.
+  void Cancel(std::int32_t stream);
 
   // Writes what is queued; called by the loop after each round of events.
   void Flush();

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+#include "tests/conformance/differential/generator.h"
+
+namespace etcd::differential {
+
+// How one server answered.
+struct Answer {
+  int code = -1;        // grpc-status
+  std::string text;     // grpc-message, decoded
+  std::string message;  // response bytes when code is 0
+};
+
+// "" when the answers say the same, else what differs. Identity (cluster, member, term) is set
+// aside, and what etcd leaves unspecified: order of equal sort keys, order of a lease's keys,
+// a second of remaining time.
+std::string Difference(const Request& request, const Answer& ours, const Answer& theirs);
+
+// Header revision of an OK answer, 0 when there is none.
+std::int64_t HeaderRevision(const Request& request, const Answer& answer);
+
+std::string DecodePercent(const std::string& text);
+
+// A request in text form, for the report; long values are cut.
+std::string Describe(const Request& request);
+
+}  // namespace etcd::differential
