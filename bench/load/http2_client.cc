@@ -227,6 +227,7 @@ void Connection::Consume(Stream& stream) {
 }
 
 void Connection::Flush() {
+  if (broken_) return;
   while (true) {
     if (unsent_.empty()) {
       const std::uint8_t* data = nullptr;
@@ -240,7 +241,8 @@ void Connection::Flush() {
     const ssize_t n = ::send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0) {
       if (errno == EAGAIN) break;
-      Die("send");
+      Break("send");
+      return;
     }
     unsent_.erase(0, static_cast<std::size_t>(n));
   }
@@ -253,16 +255,21 @@ void Connection::Flush() {
   epoll_ctl(loop_.fd(), EPOLL_CTL_MOD, fd_, &event);
 }
 
+void Connection::Break(const char* what) {
+  if (!on_broken_) Die(what);
+  broken_ = true;
+  epoll_ctl(loop_.fd(), EPOLL_CTL_DEL, fd_, nullptr);
+  on_broken_();
+}
+
 void Connection::OnReadable() {
+  if (broken_) return;
   std::array<std::uint8_t, 128 << 10> buffer;
   const ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (n == 0) {
-    std::fprintf(stderr, "bench: the server closed the connection\n");
-    std::exit(1);
-  }
-  if (n < 0) {
-    if (errno == EAGAIN) return;
-    Die("recv");
+  if (n < 0 && errno == EAGAIN) return;
+  if (n <= 0) {
+    Break(n == 0 ? "the server closed the connection" : "recv");
+    return;
   }
   if (nghttp2_session_mem_recv(session_, buffer.data(), static_cast<std::size_t>(n)) < 0) {
     Die("broken frames");

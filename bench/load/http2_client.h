@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include <absl/functional/any_invocable.h>
 
@@ -38,8 +39,8 @@ class Loop {
   int epoll_;
 };
 
-// One HTTP/2 connection. Exits the process with a message when the connection fails: a benchmark
-// over broken connections has no figure.
+// One HTTP/2 connection. Unless OnBroken is set, exits the process with a message when the
+// connection fails: a benchmark over broken connections has no figure.
 class Connection {
  public:
   // How a call ended: grpc-status (-1: none received) and grpc-message, still percent-encoded.
@@ -55,6 +56,9 @@ class Connection {
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+
+  // Called once when the server closes the connection; open calls get no answer then.
+  void OnBroken(std::function<void()> broken) { on_broken_ = std::move(broken); }
 
   void Call(std::string_view path, std::string_view message, UnaryDone done);
   // Opens a bidirectional stream; messages of the server go to `on_message`.
@@ -79,6 +83,7 @@ class Connection {
     OnMessage on_message;
   };
 
+  void Break(const char* what);
   std::int32_t Submit(std::string_view path, std::unique_ptr<Stream> stream);
   void Consume(Stream& stream);
 
@@ -86,7 +91,8 @@ class Connection {
   std::string authority_;
   int fd_ = -1;
   bool want_write_ = false;
-  bool dirty_ = false;
+  bool broken_ = false;
+  std::function<void()> on_broken_;
   std::string unsent_;
   nghttp2_session* session_ = nullptr;
   std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
