@@ -11,12 +11,16 @@ void WatchHub::Impl::Enqueue(RevisionBatch revisions) {
   if (revisions.empty()) return;
   InboxItem item;
   item.revisions = std::move(revisions);
+  item.pin = std::exchange(head_pin_, {});
+  if (prev_watchers_.load() > 0) head_pin_ = apply_store_->PinHead().pin;
   EnqueueItem(std::move(item));
 }
 
 void WatchHub::Impl::EnqueueRestored(mvcc::Store& store, absl::AnyInvocable<void()> done) {
   InboxItem item;
   item.restored = &store;
+  apply_store_ = &store;
+  head_pin_ = {};
   item.done = std::move(done);
   EnqueueItem(std::move(item));
 }
@@ -53,6 +57,7 @@ void WatchHub::Impl::DrainInbox() {
       Notify(changes);
     }
     Flush();
+    if (first_pin_ && revision_ > first_pin_->revision) first_pin_.reset();
   }
 }
 
@@ -92,6 +97,7 @@ void WatchHub::Impl::NotifyGroup(Group& group, Revision revision, RevisionEncode
 void WatchHub::Impl::Resume(mvcc::Store& store) {
   const Revision given = revision_;
   store_ = &store;
+  first_pin_.reset();
   revision_ = std::max(given, store.current_revision());
   recent_.Clear();
   for (const auto& [id, stream] : streams_) {

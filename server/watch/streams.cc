@@ -97,6 +97,7 @@ void WatchHub::Impl::Create(StreamId stream_id, WatchSpec spec) {
   Stream* stream = FindStream(stream_id);
   if (stream == nullptr) return;
   if (spec.key.empty()) spec.key.assign(1, '\0');
+  if (spec.prev_kv) CountPrevWatcher(1);  // before `now`: the pin must not be above it
   const Revision now = current();
   WatchMessage& message = Append(*stream);
   message.header_revision = now;
@@ -104,6 +105,7 @@ void WatchHub::Impl::Create(StreamId stream_id, WatchSpec spec) {
     message.kind = WatchMessage::Kind::kRefused;
     message.watch_id = kNoWatchId;
     message.cancel_reason = std::move(*refusal);
+    if (spec.prev_kv) CountPrevWatcher(-1);
     return Flush();
   }
   auto owned = std::make_unique<Watcher>();
@@ -183,8 +185,15 @@ void WatchHub::Impl::Leave(Watcher& watcher) {
 }
 
 void WatchHub::Impl::ReleaseGroup(Watcher& watcher) {
+  if ((watcher.group->flags & kPrevKv) != 0) CountPrevWatcher(-1);
   if (watcher.group.use_count() == 1) index_.Remove(watcher.group->range, watcher.group.get());
   watcher.group.reset();
+}
+
+void WatchHub::Impl::CountPrevWatcher(std::int64_t delta) {
+  const std::int64_t before = prev_watchers_.fetch_add(delta);
+  if (before == 0) first_pin_ = store_->PinHead();
+  if (before + delta == 0) first_pin_.reset();
 }
 
 void WatchHub::Impl::CountSlow(std::int64_t delta) {

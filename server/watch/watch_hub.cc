@@ -20,6 +20,7 @@ WatchHub::Impl::Impl(mvcc::Store& store, base::Executor& executor,
       random_(std::move(random)),
       observer_(observer),
       options_(options),
+      apply_store_(&store),
       store_(&store),
       revision_(store.current_revision()),
       recent_(options.recent_bytes_max) {}

@@ -61,7 +61,7 @@ class WatchHub::Impl : public std::enable_shared_from_this<WatchHub::Impl> {
     RevisionBatch revisions;
     mvcc::Store* restored = nullptr;  // set: a snapshot was installed
     absl::AnyInvocable<void()> done;
-    mvcc::ReadPin pin;  // keeps what the first of `revisions` replaced
+    mvcc::ReadPin pin;  // of the revision before `revisions`
   };
 
   // ---- live.cc
@@ -80,6 +80,7 @@ class WatchHub::Impl : public std::enable_shared_from_this<WatchHub::Impl> {
   void EndCompacted(Watcher& watcher);
   void Leave(Watcher& watcher);
   void ReleaseGroup(Watcher& watcher);
+  void CountPrevWatcher(std::int64_t delta);
   void BecomeSynced(Watcher& watcher);
   void FallBehind(Watcher& watcher, Revision next);
   void CountSlow(std::int64_t delta);
@@ -123,6 +124,15 @@ class WatchHub::Impl : public std::enable_shared_from_this<WatchHub::Impl> {
   base::Mutex inbox_mu_;
   std::vector<InboxItem> inbox_ ABSL_GUARDED_BY(inbox_mu_);
   bool drain_posted_ ABSL_GUARDED_BY(inbox_mu_) = false;
+
+  // What a live event replaced must stay readable until this thread has sent it, even when a
+  // compaction follows at once. Each batch therefore brings a pin of the revision before it, taken
+  // on the apply thread when the batch before was published; `first_pin_` covers the time from the
+  // creation of the first watcher with prev_kv to the first such pin.
+  std::atomic<std::int64_t> prev_watchers_{0};
+  mvcc::Store* apply_store_;  // apply thread
+  mvcc::ReadPin head_pin_;    // apply thread
+  std::optional<mvcc::PinnedHead> first_pin_;
 
   mvcc::Store* store_;
   Revision revision_;  // all up to here were given to the synced watchers

@@ -71,6 +71,12 @@ absl::StatusOr<RangeResult> StoreImpl::Range(const RangeSpec& spec) const {
   return result;
 }
 
+PinnedHead StoreImpl::PinHead() const {
+  auto read = PinRead(Revision(0));
+  CHECK(read.ok()) << "the current revision is always there";
+  return {read->at, std::move(read->pin)};
+}
+
 absl::Status StoreImpl::Fetch(std::span<const KvRef> refs,
                               absl::FunctionRef<void(std::size_t, std::string_view)> each) const {
   return FetchRecords(engine_, compact_revision(), refs, each);

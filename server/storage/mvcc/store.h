@@ -92,6 +92,9 @@ class Store {
   // Errors kCompacted (revision < compact revision), kFutureRevision.
   virtual absl::StatusOr<RangeResult> Range(const RangeSpec& spec) const = 0;
 
+  // Cheap; for watch, which reads the values that live events replace a little later.
+  virtual PinnedHead PinHead() const = 0;
+
   // Stored KeyValue bytes of refs of a RangeResult whose pin is still held; in order. Reads the
   // engine in sorted chunks of about 1,000. The view is valid during the call. kCompacted when a
   // ref was not pinned and is gone; DataLoss when a record is not what the index says.

@@ -41,6 +41,7 @@ class StoreImpl final : public Store {
   Revision current_revision() const override { return Revision(published_.load()); }
   Revision compact_revision() const override { return pins_.compact_revision(); }
   absl::StatusOr<RangeResult> Range(const RangeSpec& spec) const override;
+  PinnedHead PinHead() const override;
   absl::Status Fetch(std::span<const KvRef> refs,
                      absl::FunctionRef<void(std::size_t, std::string_view)> each) const override;
   absl::StatusOr<std::optional<KvRef>> FindAt(std::string_view key, Revision at) const override;

@@ -58,6 +58,13 @@ struct RangeResult {
   ReadPin pin;
 };
 
+// The current revision and its pin: what is visible there stays readable (Fetch), also when newer
+// revisions replace it and compaction marks it.
+struct PinnedHead {
+  Revision revision{};
+  ReadPin pin{};
+};
+
 // One change of a key, as watchers need it.
 struct ChangeRecord {
   enum class Kind : std::uint8_t { kPut, kDelete };
