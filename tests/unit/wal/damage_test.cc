@@ -217,6 +217,29 @@ TEST_F(WalDamage, MissingSectorsOfTheLastWriteAreCut) {
   }
 }
 
+// Later sectors of a torn write may have reached the disk though the first did not. New records
+// must not run into them.
+TEST_F(WalDamage, NothingBehindTheLastRecordStaysAfterOpening) {
+  Log log = MakeLog(4);
+  ASSERT_EQ(log.names.size(), 1U);
+  const std::uint64_t sector = (log.used / 512 + 1) * 512;
+  ASSERT_LT(sector + 400, log.contents[0].size());
+  log.contents[0].replace(sector, 300, std::string(300, 'z'));
+  SimDisk disk;
+  Put(disk, log);
+  Replay replay;
+  auto wal = *Wal::Open(disk, kWalDir, Index(0), Term(0), kSmall, replay);
+  EXPECT_EQ(replay.entries, log.truth.entries);
+  const std::string content = disk.Contents(WalPath(log.names[0]));
+  EXPECT_EQ(content.substr(log.used), std::string(content.size() - log.used, '\0'));
+  std::uint64_t next = replay.entries.size() + 1;
+  for (; next < 20; ++next) ASSERT_TRUE(wal->Save({}, {{MakeEntry(1, next)}}).ok());
+  wal.reset();
+  const auto again = Reopen(disk, kSmall);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->entries.size(), next - 1);
+}
+
 TEST_F(WalDamage, TornRecordInAnOlderSegmentIsRefused) {
   Log log = MakeLog(60);
   log.contents[0].resize(log.contents[0].size() - 5);
