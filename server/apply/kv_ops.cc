@@ -89,28 +89,6 @@ bool HoldsWithoutMatch(const etcdserverpb::Compare& c) {
   return c.target() != etcdserverpb::Compare::VALUE && Satisfies(c, KeyValueView());
 }
 
-absl::StatusOr<bool> HoldForRefs(const mvcc::WriteTxn& txn, const etcdserverpb::Compare& c,
-                                 std::span<const mvcc::KvRef> refs) {
-  if (refs.empty()) return HoldsWithoutMatch(c);
-  if (c.target() == etcdserverpb::Compare::MOD) {  // the index alone knows the answer
-    for (const mvcc::KvRef& ref : refs) {
-      KeyValueView kv;
-      kv.mod_revision = ref.revision.main.value();
-      if (!Satisfies(c, kv)) return false;
-    }
-    return true;
-  }
-  bool whole = true;
-  bool holds = true;
-  RETURN_IF_ERROR(txn.Fetch(refs, [&](std::size_t, std::string_view stored) {
-    KeyValueView kv;
-    whole = whole && ParseKeyValue(stored, kv);
-    holds = holds && whole && Satisfies(c, kv);
-  }));
-  if (!whole) return base::DataLoss("a stored record is no KeyValue");
-  return holds;
-}
-
 }  // namespace
 
 absl::Status CheckRange(const KvContext& context, const etcdserverpb::RangeRequest& request) {
@@ -131,18 +109,41 @@ absl::Status CheckPut(const KvContext& context, const etcdserverpb::PutRequest& 
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> HoldsFor(const RangeSource& source, const etcdserverpb::Compare& c,
+                              std::span<const mvcc::KvRef> refs) {
+  if (refs.empty()) return HoldsWithoutMatch(c);
+  if (c.target() == etcdserverpb::Compare::MOD) {  // the index alone knows the answer
+    for (const mvcc::KvRef& ref : refs) {
+      KeyValueView kv;
+      kv.mod_revision = ref.revision.main.value();
+      if (!Satisfies(c, kv)) return false;
+    }
+    return true;
+  }
+  bool whole = true;
+  bool holds = true;
+  RETURN_IF_ERROR(source.Fetch(refs, [&](std::size_t, std::string_view stored) {
+    KeyValueView kv;
+    whole = whole && ParseKeyValue(stored, kv);
+    holds = holds && whole && Satisfies(c, kv);
+  }));
+  if (!whole) return base::DataLoss("a stored record is no KeyValue");
+  return holds;
+}
+
 absl::StatusOr<bool> Holds(const mvcc::WriteTxn& txn, const etcdserverpb::Compare& compare) {
+  const TxnSource source(txn);
   if (compare.range_end().empty()) {
     const auto ref = txn.Find(compare.key());
     if (!ref.has_value()) return HoldsWithoutMatch(compare);
-    return HoldForRefs(txn, compare, std::span(&*ref, 1));
+    return HoldsFor(source, compare, std::span(&*ref, 1));
   }
   ASSIGN_OR_RETURN(const mvcc::RangeResult result,
                    txn.Range({.range = {compare.key(), compare.range_end()},
                               .revision = Revision(0),
                               .limit = 0,
                               .count_only = false}));
-  return HoldForRefs(txn, compare, result.refs);
+  return HoldsFor(source, compare, result.refs);
 }
 
 absl::Status ExecuteRange(const KvContext& context, const etcdserverpb::RangeRequest& request,

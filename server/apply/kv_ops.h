@@ -1,12 +1,14 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "server/apply/range_exec.h"
 #include "server/lease/lessor.h"
 #include "server/storage/mvcc/store.h"
 
@@ -30,6 +32,9 @@ struct KvContext {
 absl::Status CheckRange(const KvContext& context, const etcdserverpb::RangeRequest& request);
 absl::Status CheckPut(const KvContext& context, const etcdserverpb::PutRequest& request);
 
+// Whether the condition holds for these records, all of its range. Errors come from the engine.
+absl::StatusOr<bool> HoldsFor(const RangeSource& source, const etcdserverpb::Compare& compare,
+                              std::span<const mvcc::KvRef> refs);
 // Whether the condition holds now. Errors come from the engine.
 absl::StatusOr<bool> Holds(const mvcc::WriteTxn& txn, const etcdserverpb::Compare& compare);
 

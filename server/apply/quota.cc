@@ -21,8 +21,12 @@ std::uint64_t CostOfOps(const Ops& ops) {
 
 }  // namespace
 
+std::uint64_t CostOfPut(std::size_t key_bytes, std::size_t value_bytes) {
+  return kPutOverhead + key_bytes + value_bytes;
+}
+
 std::uint64_t CostOf(const etcdserverpb::PutRequest& put) {
-  return kPutOverhead + put.key().size() + put.value().size();
+  return CostOfPut(put.key().size(), put.value().size());
 }
 
 std::uint64_t CostOf(const etcdserverpb::TxnRequest& txn) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace etcdserverpb {
@@ -11,6 +12,7 @@ class TxnRequest;
 namespace etcd::apply {
 
 // What a request is charged (v3-api.md 3.7). A transaction costs its dearer branch.
+std::uint64_t CostOfPut(std::size_t key_bytes, std::size_t value_bytes);
 std::uint64_t CostOf(const etcdserverpb::PutRequest& put);
 std::uint64_t CostOf(const etcdserverpb::TxnRequest& txn);
 inline constexpr std::uint64_t kLeaseGrantCost = 64;

@@ -23,6 +23,7 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;                                          // whole body, limited by the transport
   std::string peer;
+  bool is_tls = false;
 
   // First value of a header (lower-case name), or "".
   std::string_view Header(std::string_view name) const {

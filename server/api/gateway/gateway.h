@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "server/base/call.h"
-#include "server/base/clock.h"
+#include "server/base/executor.h"
 #include "server/base/http_call.h"
 
 // The JSON gateway: POST /v3/... with a JSON body, answered by the same handlers as gRPC
@@ -16,8 +16,9 @@ struct Options {
   std::size_t receive_message_bytes_max = 2 * 1024 * 1024;
 };
 
-// Serves paths that begin with "/v3/", "/v3beta/" or are "/v3". `methods` and `clock` outlive it.
+// Serves paths that begin with "/v3/", "/v3beta/" or are "/v3". `methods` and `executor`
+// (deadlines, and reads that waited for a read index) outlive it.
 std::unique_ptr<base::HttpHandler> MakeGateway(const base::MethodTable& methods,
-                                               const base::Clock& clock, Options options);
+                                               base::Executor& executor, Options options);
 
 }  // namespace etcd::api::gateway

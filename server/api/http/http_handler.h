@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,7 +22,6 @@ struct Options {
   // --host-whitelist: host names, without port; empty or holding "*" allows every host. Checked on
   // plaintext listeners only.
   std::vector<std::string> host_whitelist;
-  std::chrono::nanoseconds request_timeout = std::chrono::seconds(7);  // of /health's read
 };
 
 // Results of the health endpoints. Thread-safe.
@@ -40,7 +38,7 @@ class HealthObserver {
 struct Deps {
   node::Node& node;
   mvcc::Store& store;
-  base::Executor& background;               // timers
+  base::Executor& background;               // goes on with reads that waited for a read index
   base::HttpHandler* gateway = nullptr;     // null: --enable-grpc-gateway=false
   std::function<std::string()> metrics;     // Prometheus text; empty: no /metrics here
   std::function<std::string()> debug_vars;  // JSON object; empty: no /debug/vars
@@ -51,6 +49,6 @@ struct Deps {
 std::unique_ptr<base::HttpHandler> MakeHttpHandler(Deps deps, Options options);
 
 // For --listen-metrics-urls: /metrics and the health endpoints only, without CORS.
-std::unique_ptr<base::HttpHandler> MakeMetricsHandler(Deps deps, Options options);
+std::unique_ptr<base::HttpHandler> MakeMetricsHandler(Deps deps);
 
 }  // namespace etcd::api::http

@@ -20,14 +20,16 @@ Core::Core(const Deps& deps, Options options) : deps_(deps), options_(std::move(
   base::AppendVarintField(header_ids_, 2, deps_.node.member_id().value());
 }
 
-// ResponseHeader: 1 cluster_id, 2 member_id, 3 revision, 4 raft_term.
+// ResponseHeader: 1 cluster_id, 2 member_id, 3 revision, 4 raft_term. Always shorter than 128
+// bytes, so its length is one byte, filled in afterwards.
 void Core::AppendHeader(std::string& out, Revision revision) const {
-  std::string header;
-  header.reserve(kHeaderBytesMax);
-  header = header_ids_;
-  base::AppendVarintField(header, 3, static_cast<std::uint64_t>(revision.value()));
-  base::AppendVarintField(header, 4, deps_.node.status().term.value());
-  base::AppendMessageField(out, kHeaderField, header);
+  base::AppendTag(out, kHeaderField, base::kWireBytes);
+  const std::size_t length_at = out.size();
+  out.push_back(0);
+  out += header_ids_;
+  base::AppendVarintField(out, 3, static_cast<std::uint64_t>(revision.value()));
+  base::AppendVarintField(out, 4, deps_.node.status().term.value());
+  out[length_at] = static_cast<char>(out.size() - length_at - 1);
 }
 
 base::Body Core::HeaderOnly() const {

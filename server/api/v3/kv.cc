@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "server/api/v3/range_body.h"
+#include "server/api/v3/range_stream.h"
 #include "server/api/v3/read_txn.h"
 #include "server/api/v3/request.h"
 #include "server/api/v3/txn_check.h"
+#include "server/apply/quota.h"
 #include "server/base/check.h"
 #include "server/base/status.h"
 
@@ -47,7 +49,7 @@ void KvService::Put(CallContextPtr context, std::string_view request, UnaryDone 
   }
   PutArgs args;
   CHECK(ParsePut(request, args)) << "canonical bytes are a message";
-  if (!core_.node().AdmitByQuota(PutCost(args.key.size(), args.value.size()))) {
+  if (!core_.node().AdmitByQuota(apply::CostOfPut(args.key.size(), args.value.size()))) {
     return done(Error(Errc::kNoSpace));
   }
   if (absl::Status status = CheckPut(args); !status.ok()) return done(std::move(status));
@@ -74,7 +76,7 @@ void KvService::Txn(CallContextPtr context, std::string_view request, UnaryDone 
     return done(MalformedRequest());
   }
   // Before any check, as in etcd: a member out of space says so even to a broken request.
-  if (!core_.node().AdmitByQuota(TxnCost(txn))) return done(Error(Errc::kNoSpace));
+  if (!core_.node().AdmitByQuota(apply::CostOf(txn))) return done(Error(Errc::kNoSpace));
   if (absl::Status status = CheckTxn(txn, core_.options().txn_ops_max); !status.ok()) {
     return done(std::move(status));
   }
@@ -97,22 +99,13 @@ void KvService::Compact(CallContextPtr context, std::string_view request, UnaryD
   std::string storage;
   auto bytes = CanonicalBytes(kCompactionRequestShape, request, compaction, storage);
   if (!bytes.ok()) return done(bytes.status());
-  if (storage.empty()) {
-    compaction.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()));
-  }
-  if (!compaction.physical()) {
-    return core_.Propose(LogField::kCompaction, *bytes, context, std::move(done));
-  }
-  core_.ProposeRaw(LogField::kCompaction, *bytes, context,
-                   [this, revision = Revision(compaction.revision()),
-                    done = std::move(done)](apply::Result result) mutable {
-                     if (!result.status.ok()) return done(std::move(result.status));
-                     // The answer waits for this member's own deletion.
-                     core_.store().WhenCompacted(revision, [this, result = std::move(result),
-                                                            done = std::move(done)]() mutable {
-                       done(core_.Answer(std::move(result)));
-                     });
-                   });
+  // A physical one is answered by the node when this member's own deletion is done.
+  core_.Propose(LogField::kCompaction, *bytes, context, std::move(done));
+}
+
+std::unique_ptr<base::StreamHandler> KvService::RangeStream(CallContextPtr context,
+                                                            base::StreamSinkPtr sink) const {
+  return OpenRangeStream(core_, std::move(context), std::move(sink));
 }
 
 }  // namespace etcd::api::v3

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string_view>
 
 #include "server/api/v3/core.h"
@@ -11,7 +12,7 @@ class TxnRequest;
 
 namespace etcd::api::v3 {
 
-// etcdserverpb.KV but RangeStream (range_stream.h). Stateless and thread-safe; each method answers
+// etcdserverpb.KV. Stateless and thread-safe; each method answers
 // exactly once and never blocks.
 class KvService {
  public:
@@ -23,6 +24,8 @@ class KvService {
                    base::UnaryDone done) const;
   void Txn(base::CallContextPtr context, std::string_view request, base::UnaryDone done) const;
   void Compact(base::CallContextPtr context, std::string_view request, base::UnaryDone done) const;
+  std::unique_ptr<base::StreamHandler> RangeStream(base::CallContextPtr context,
+                                                   base::StreamSinkPtr sink) const;
 
  private:
   void ReadOnlyTxn(const base::CallContextPtr& context, etcdserverpb::TxnRequest txn,

@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "server/api/v3/compare.h"
-#include "server/api/v3/request.h"
+#include "server/apply/kv_exec.h"
+#include "server/apply/kv_ops.h"
 #include "server/apply/range_exec.h"
 #include "server/base/bytes.h"
 #include "server/base/status.h"
@@ -16,19 +16,11 @@ namespace {
 using etcdserverpb::RangeRequest;
 using etcdserverpb::TxnRequest;
 
-apply::RangeQuery QueryOf(const RangeRequest& range, Revision at) {
-  return {.key = range.key(),
-          .range_end = range.range_end(),
-          .limit = range.limit(),
-          .revision = range.revision() > 0 ? range.revision() : at.value(),
-          .sort_order = static_cast<apply::SortOrder>(range.sort_order()),
-          .sort_target = static_cast<apply::SortTarget>(range.sort_target()),
-          .keys_only = range.keys_only(),
-          .count_only = range.count_only(),
-          .min_mod_revision = range.min_mod_revision(),
-          .max_mod_revision = range.max_mod_revision(),
-          .min_create_revision = range.min_create_revision(),
-          .max_create_revision = range.max_create_revision()};
+absl::StatusOr<bool> CompareHolds(const apply::RangeSource& source,
+                                  const etcdserverpb::Compare& compare, Revision at) {
+  ASSIGN_OR_RETURN(const mvcc::RangeResult found,
+                   source.Range({.range = {compare.key(), compare.range_end()}, .revision = at}));
+  return apply::HoldsFor(source, compare, found.refs);
 }
 
 // Stricter than a plain Range: a negative revision is not taken for the current one.
@@ -42,7 +34,9 @@ absl::Status CheckRevision(std::int64_t revision, Revision current, Revision com
 // ResponseOp{1 response_range: RangeResponse{1 header{3 revision}, ...}} as field 3 of TxnResponse.
 absl::Status AppendRangeOp(const apply::RangeSource& source, const RangeRequest& range, Revision at,
                            std::string& out) {
-  ASSIGN_OR_RETURN(const apply::RangePlan plan, apply::PlanRange(source, QueryOf(range, at)));
+  apply::RangeQuery query = apply::QueryOf(range);
+  if (query.revision <= 0) query.revision = at.value();
+  ASSIGN_OR_RETURN(const apply::RangePlan plan, apply::PlanRange(source, query));
   std::string header;
   base::AppendVarintField(header, 3, static_cast<std::uint64_t>(at.value()));
   std::string response;

@@ -9,8 +9,6 @@
 namespace etcd::api::v3 {
 namespace {
 
-constexpr std::uint64_t kPutBaseCost = 256;
-
 // protobuf's int32 of an enum: the low half, sign-extended.
 std::int64_t EnumValue(std::uint64_t varint) { return static_cast<std::int32_t>(varint); }
 
@@ -104,10 +102,6 @@ absl::Status CheckPut(const PutArgs& args) {
   if (args.ignore_value && !args.value.empty()) return Error(Errc::kValueProvided);
   if (args.ignore_lease && args.lease != 0) return Error(Errc::kLeaseProvided);
   return absl::OkStatus();
-}
-
-std::uint64_t PutCost(std::size_t key_bytes, std::size_t value_bytes) {
-  return kPutBaseCost + key_bytes + value_bytes;
 }
 
 absl::StatusOr<std::string_view> CanonicalBytes(const MessageShape& shape, std::string_view bytes,

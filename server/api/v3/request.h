@@ -38,10 +38,6 @@ struct PutArgs {
 bool ParsePut(std::string_view bytes, PutArgs& out);
 absl::Status CheckPut(const PutArgs& args);
 
-// Cost of a write for the quota (v3-api.md 3.7).
-std::uint64_t PutCost(std::size_t key_bytes, std::size_t value_bytes);
-inline constexpr std::uint64_t kLeaseGrantCost = 64;
-
 // The request's bytes as the log may hold them: `bytes` itself when it is canonical, else `message`
 // (an empty object of the request's type) decoded from it, without unknown fields, and encoded into
 // `storage`, which the result points into. kInternal when the bytes are no message or nested too

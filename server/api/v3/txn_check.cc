@@ -147,18 +147,6 @@ absl::StatusOr<Writes> CollectWrites(const Ops& ops) {
   return writes;
 }
 
-std::uint64_t BranchCost(const Ops& ops) {
-  std::uint64_t cost = 0;
-  for (const RequestOp& op : ops) {
-    if (op.has_request_put()) {
-      cost += PutCost(op.request_put().key().size(), op.request_put().value().size());
-    } else if (op.has_request_txn()) {
-      cost += TxnCost(op.request_txn());
-    }
-  }
-  return cost;
-}
-
 bool AllRanges(const TxnRequest& txn, bool serializable_only) {
   for (const Ops* branch : {&txn.success(), &txn.failure()}) {
     for (const RequestOp& op : *branch) {
@@ -175,10 +163,6 @@ absl::Status CheckTxn(const TxnRequest& txn, std::int64_t ops_max) {
   RETURN_IF_ERROR(CheckTxnShape(txn, ops_max));
   RETURN_IF_ERROR(CollectWrites(txn.success()).status());
   return CollectWrites(txn.failure()).status();
-}
-
-std::uint64_t TxnCost(const TxnRequest& txn) {
-  return std::max(BranchCost(txn.success()), BranchCost(txn.failure()));
 }
 
 bool IsReadOnly(const TxnRequest& txn) { return AllRanges(txn, false); }

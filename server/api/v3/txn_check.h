@@ -15,9 +15,6 @@ namespace etcd::api::v3 {
 // standalone request, then the duplicate-key rule.
 absl::Status CheckTxn(const etcdserverpb::TxnRequest& txn, std::int64_t ops_max);
 
-// Quota cost: the dearer branch, nested transactions included.
-std::uint64_t TxnCost(const etcdserverpb::TxnRequest& txn);
-
 // Every operation of both branches is a Range (none at all counts): answered without the log.
 bool IsReadOnly(const etcdserverpb::TxnRequest& txn);
 // And all of those are serializable: answered from local state.

@@ -147,12 +147,6 @@ TEST(TxnCheck, DuplicateKeyRule) {
   }
 }
 
-TEST(TxnCheck, CostIsTheDearerBranchWithNestedPuts) {
-  const TxnRequest txn = Txn({Put("ab")}, {Nested(Txn({Put("a"), Put("b")})), Delete("c")});
-  EXPECT_EQ(TxnCost(txn), 2U * 257U);
-  EXPECT_EQ(TxnCost(Txn({Get("a"), Delete("b")})), 0U);
-}
-
 TEST(TxnCheck, OnlyRangesInBothBranchesMakeItReadOnly) {
   EXPECT_TRUE(IsReadOnly(Txn({Get("a")}, {Get("b")})));
   EXPECT_TRUE(IsReadOnly(TxnRequest()));

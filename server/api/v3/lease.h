@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include <absl/functional/any_invocable.h>
+
+#include "server/api/v3/core.h"
+#include "server/base/call.h"
+
+namespace etcd::api::v3 {
+
+// etcdserverpb.Lease. Grants and revokes go through the log; renewals and remaining times are the
+// primary's own, after a read index proved that it still leads (etcd issue 20615).
+class LeaseService {
+ public:
+  explicit LeaseService(const Core& core) : core_(core) {}
+
+  void Grant(base::CallContextPtr context, std::string_view request, base::UnaryDone done) const;
+  void Revoke(base::CallContextPtr context, std::string_view request, base::UnaryDone done) const;
+  void TimeToLive(base::CallContextPtr context, std::string_view request,
+                  base::UnaryDone done) const;
+  void Leases(base::CallContextPtr context, std::string_view request, base::UnaryDone done) const;
+  std::unique_ptr<base::StreamHandler> KeepAlive(base::CallContextPtr context,
+                                                 base::StreamSinkPtr sink) const;
+
+ private:
+  const Core& core_;
+};
+
+// Calls `then` once this member is the primary lessor and has confirmed its leadership. Errors:
+// kNoLeader or kTimeout when the request timeout passes before that, those of the read index.
+void AwaitPrimary(const Core& core, base::CallContextPtr context,
+                  absl::AnyInvocable<void(absl::Status)> then);
+
+}  // namespace etcd::api::v3
