@@ -21,6 +21,9 @@ void Erase(std::vector<MemberId>& ids, MemberId id) {
 
 const ConfState& Core::ApplyConfChange(const ConfChange& change) {
   if (!change.node_id) return conf_;
+  // The apply queue still holds entries from before the snapshot, whose configuration is in force
+  // already and includes them.
+  if (installing_) return conf_;
   switch (change.type) {
     case ConfChangeType::kAddNode:  // a new voter, or a learner promoted
       Insert(conf_.voters, change.node_id);

@@ -31,7 +31,8 @@ struct ReadState {
 //     empty write step 3 follows at once, but it is never skipped);
 //  4. apply `committed` (only entries whose persistence was reported are ever in it), then
 //     Core::OnApplied; a committed configuration change is first passed to ApplyConfChange; a
-//     `snapshot` is installed before the entries that follow it and reported by OnApplied too;
+//     `snapshot` is installed after the entries of earlier Readys and before those that follow it,
+//     and reported by OnApplied(its index) before a change that follows is passed on;
 //  5. answer `read_states` once their index is applied.
 // The driver may overlap the steps of consecutive Readys as long as each Ready's own order holds
 // and WAL writes happen in the order of the Readys.

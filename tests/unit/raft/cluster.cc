@@ -174,6 +174,7 @@ void Cluster::Deliver(std::size_t position) {
   flying.erase(flying.begin() + static_cast<std::ptrdiff_t>(position));
   const auto to = members_.find(m.to);
   if (to == members_.end() || !to->second->alive() || IsCut(m.from, m.to)) return Lose(m);
+  if (on_delivery) on_delivery(m);
   to->second->core().Step(m);
   Check(*to->second);
   if (m.type != MessageType::kSnap) return;

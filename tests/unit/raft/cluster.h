@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -84,7 +85,7 @@ class Cluster {
   void Collect();
   void Deliver(std::size_t position);
   void Drop(std::size_t position);
-  void DropAll() { flying.clear(); }
+  std::function<void(const Message&)> on_delivery;  // called before each, may be empty
   void Cut(std::uint64_t from, std::uint64_t to) { cut_.insert({MemberId(from), MemberId(to)}); }
   void Isolate(std::uint64_t id);
   void Heal() { cut_.clear(); }
