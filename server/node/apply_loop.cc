@@ -51,8 +51,10 @@ bool ApplyLoop::TakeBatch(std::vector<raft::Entry>& batch) {
   absl::AnyInvocable<void()> when_idle;
   {
     const base::MutexLock lock(mu_);
-    while (!queue_.empty() && batch.size() < kBatchEntriesMax) {
+    std::uint64_t bytes = 0;
+    while (!queue_.empty() && batch.size() < kBatchEntriesMax && bytes < kBatchBytesMax) {
       std::vector<raft::Entry>& next = queue_.front();
+      for (const raft::Entry& entry : next) bytes += entry.data.size();
       if (batch.empty()) {
         batch = std::move(next);
       } else {
@@ -117,7 +119,8 @@ void ApplyLoop::Finish() {
   const Index index = batch_.back().index;
   const Term term = batch_.back().term;
   shared_.applied.store(index.value());  // sequentially consistent: see WhenApplied
-  const bool tell_raft = !outcome_.conf_changes.empty() || outcome_.term_started;
+  const bool tell_raft = !outcome_.conf_changes.empty() || outcome_.term_started ||
+                         index.value() >= report_at_.load(std::memory_order_relaxed);
   {
     const base::MutexLock lock(mu_);
     report_.applied = index;
@@ -133,7 +136,10 @@ void ApplyLoop::Finish() {
   AnswerReads(index);
   if (outcome_.over_quota) observer_.OnOverQuota();
   if (outcome_.cluster_version_set) observer_.OnClusterVersionSet();
-  if (tell_raft) observer_.OnReport();
+  if (tell_raft) {
+    report_at_.store(kNever, std::memory_order_relaxed);
+    observer_.OnReport();
+  }
   observer_.OnApplied(index, term);
   batch_.clear();
   outcome_ = {};

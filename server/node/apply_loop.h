@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -42,6 +43,10 @@ class ApplyLoop {
   // Raft thread. `may_run_here`: apply on this thread if nothing is under way.
   void Enqueue(std::vector<raft::Entry> committed, bool may_run_here);
 
+  // Raft thread: report (OnReport) also when `index` is applied. One index at a time; an index that
+  // is applied already is reported with the next batch.
+  void ReportAt(Index index) { report_at_.store(index.value(), std::memory_order_relaxed); }
+
   // Thread-safe. Calls `reads` with OK once `index` is applied, at once if it is.
   void WhenApplied(Index index, std::vector<ReadDone> reads);
   void FailReads(const absl::Status& status);
@@ -58,7 +63,10 @@ class ApplyLoop {
   void Stop(absl::AnyInvocable<void()> done);
 
  private:
+  // Soft bounds of one engine batch: it takes whole hand-overs (1 MiB at most each) until there.
   static constexpr std::size_t kBatchEntriesMax = 1024;
+  static constexpr std::uint64_t kBatchBytesMax = 2 << 20;
+  static constexpr std::uint64_t kNever = UINT64_MAX;
 
   void RunQueue();
   bool TakeBatch(std::vector<raft::Entry>& batch);
@@ -88,6 +96,7 @@ class ApplyLoop {
   bool waits_for_space_ ABSL_GUARDED_BY(mu_) = false;
   absl::AnyInvocable<void()> when_idle_ ABSL_GUARDED_BY(mu_);
   std::atomic<std::size_t> reads_waiting_{0};
+  std::atomic<std::uint64_t> report_at_{kNever};
 };
 
 }  // namespace etcd::node

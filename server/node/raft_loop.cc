@@ -74,9 +74,7 @@ void RaftLoop::Propose(std::vector<Proposal> proposals) {
                        proposal.deadline_is_callers});
   }
   if (batch.empty()) return;
-  for (Waiter& twice : shared_.waiters.AddAll(std::move(waiters))) {
-    twice.done({Error(Errc::kTooManyRequests), {}, Revision(), Index()});
-  }
+  shared_.waiters.AddAll(std::move(waiters));
   if (MemberObserver* observer = shared_.ports.observer; observer != nullptr) {
     observer->OnProposed(batch.size());
   }
@@ -186,6 +184,9 @@ void RaftLoop::CompleteReady() {
     const bool may_run_here = core_.conf_state().voters.size() == 1 &&
                               core_.conf_state().learners.empty() && replayed_ &&
                               !inbox_.HasProposals();
+    const Index last = ready_->committed.back().index;
+    // To hear when the replay is over, and when raft may hand out what it held back.
+    if (!replayed_ || last < core_.committed()) apply_.ReportAt(last);
     apply_.Enqueue(std::move(ready_->committed), may_run_here);
   }
   for (const raft::ReadState& state : ready_->read_states) reads_.OnReadState(state);

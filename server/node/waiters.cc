@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/base/check.h"
+
 namespace etcd::node {
 namespace {
 
@@ -13,18 +15,13 @@ void SortById(std::vector<Waiter>& waiters) {
 
 }  // namespace
 
-std::vector<Waiter> WaiterTable::AddAll(std::vector<Waiter> waiters) {
-  std::vector<Waiter> refused;
+void WaiterTable::AddAll(std::vector<Waiter> waiters) {
   const base::MutexLock lock(mu_);
   for (Waiter& waiter : waiters) {
     const RequestId id = waiter.id;
-    if (waiting_.contains(id)) {
-      refused.push_back(std::move(waiter));
-    } else {
-      waiting_.emplace(id, std::move(waiter));
-    }
+    const bool is_new = waiting_.emplace(id, std::move(waiter)).second;
+    CHECK(is_new) << "two proposals with the id " << id;
   }
-  return refused;
 }
 
 std::vector<Waiter> WaiterTable::TakeAll(std::span<const RequestId> ids) {

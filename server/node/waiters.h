@@ -28,8 +28,8 @@ struct Waiter {
 // A waiter is answered by whoever took it, outside of the lock.
 class WaiterTable {
  public:
-  // An id that waits already is given back: two callers must not share an answer.
-  std::vector<Waiter> AddAll(std::vector<Waiter> waiters);
+  // Each id waits once: they come from RequestIds.
+  void AddAll(std::vector<Waiter> waiters);
   // The waiters of these ids; where nobody waits (any more), `done` is null.
   std::vector<Waiter> TakeAll(std::span<const RequestId> ids);
   Waiter Take(RequestId id);
