@@ -56,7 +56,7 @@ absl::Status MemberImpl::Open() {
   raft_ = std::make_unique<RaftLoop>(shared_, *apply_, *this, std::move(boot));
   snapshots_ = std::make_unique<Snapshots>(
       shared_, std::move(snapshotter), snapshot_index,
-      [this](const raft::SnapshotMetadata& metadata) { raft_->OnSnapshotSaved(metadata); });
+      [this](const raft::SnapshotMetadata& metadata) { return raft_->OnSnapshotSaved(metadata); });
   duties_ = std::make_unique<Duties>(
       shared_, [this](absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done) {
         const RequestId id = NextRequestId();

@@ -304,12 +304,14 @@ void RaftLoop::WatchSpace() {
 
 // ---- Snapshots and the end
 
-void RaftLoop::OnSnapshotSaved(const raft::SnapshotMetadata& metadata) {
-  if (shared_.halted() || closed_) return;
-  const absl::Status status =
-      wal_->SaveSnapshot(metadata.index, metadata.term, metadata.conf_state);
-  if (status.code() == absl::StatusCode::kResourceExhausted) return;  // the next one will do
-  if (!status.ok()) return shared_.Halt("failed to write the log", status);
+bool RaftLoop::OnSnapshotSaved(const raft::SnapshotMetadata& metadata) {
+  if (shared_.halted() || closed_ || retry_posted_) return false;
+  const absl::Status status = RecordSnapshot(metadata);
+  if (status.code() == absl::StatusCode::kResourceExhausted) return false;  // the next one will do
+  if (!status.ok()) {
+    shared_.Halt("failed to write the log", status);
+    return false;
+  }
   wal_->ReleaseBefore(metadata.index);
   if (auto purged = wal_->Purge(shared_.options.max_wals); !purged.ok()) {
     LOG_WARN("failed to purge the log", {"error", purged.status()});
@@ -319,6 +321,16 @@ void RaftLoop::OnSnapshotSaved(const raft::SnapshotMetadata& metadata) {
     const Index compact_to = std::min(metadata.index - keep, core_.applied());
     if (compact_to >= core_.first_index()) core_.CompactLog(compact_to);
   }
+  return true;
+}
+
+// A restart believes a snapshot only up to the commit index in the log, so that goes first.
+absl::Status RaftLoop::RecordSnapshot(const raft::SnapshotMetadata& metadata) {
+  if (!unsaved_.empty()) {
+    RETURN_IF_ERROR(wal_->Save(unsaved_, {}));
+    unsaved_ = raft::HardState();
+  }
+  return wal_->SaveSnapshot(metadata.index, metadata.term, metadata.conf_state);
 }
 
 void RaftLoop::Close() {

@@ -39,8 +39,9 @@ class RaftLoop {
   void Start();
   // Everything that is in the inbox, and all that follows from it.
   void Drain();
-  // A snapshot at (index, term) is durable: records it and lets go of older entries.
-  void OnSnapshotSaved(const raft::SnapshotMetadata& metadata);
+  // The .snap file of (index, term) is durable: records it in the log and lets go of older entries.
+  // False when it could not be recorded: older snapshots are still needed.
+  bool OnSnapshotSaved(const raft::SnapshotMetadata& metadata);
   // Refuses what is parked; nothing is accepted any more.
   void RefuseParked();
   // Writes what a crash would only have to find out again; then the ticks end.
@@ -61,6 +62,7 @@ class RaftLoop {
   void HearApply();
   void AdvanceReadys();
   bool Persist();
+  absl::Status RecordSnapshot(const raft::SnapshotMetadata& metadata);
   void CompleteReady();
   void OnSoftState(const raft::SoftState& state);
   void UpdateLoneLeader();

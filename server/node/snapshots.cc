@@ -38,14 +38,21 @@ void Snapshots::Save(const raft::Snapshot& snapshot) {
   if (Done(shared_.ports.engine.Flush(), "flush the backend")) return;
   if (Done(snapshotter_->Save(snapshot), "save the snapshot")) return;
   LOG_INFO("saved snapshot", {"snapshot-index", snapshot.metadata.index});
-  if (auto purged = snapshotter_->Purge(shared_.options.max_snapshots); !purged.ok()) {
-    LOG_WARN("failed to purge snapshots", {"error", purged.status()});
-  }
   if (shared_.ports.observer != nullptr) {
     shared_.ports.observer->OnSnapshot(snapshot.metadata.index);
   }
+  shared_.ports.raft.Post([this, metadata = snapshot.metadata] {
+    if (!saved_(metadata)) return running_.store(false);
+    shared_.ports.snapshot.Post([this] { Purge(); });
+  });
+}
+
+// Only now: until the log names the new file, a restart needs an older one.
+void Snapshots::Purge() {
+  if (auto purged = snapshotter_->Purge(shared_.options.max_snapshots); !purged.ok()) {
+    LOG_WARN("failed to purge snapshots", {"error", purged.status()});
+  }
   running_.store(false);
-  shared_.ports.raft.Post([this, metadata = snapshot.metadata] { saved_(metadata); });
 }
 
 // True when the snapshot ends here: without room the next one will do, anything else is fatal.

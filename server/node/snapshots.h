@@ -12,14 +12,14 @@
 namespace etcd::node {
 
 // Every snapshot_count applied entries: flush the engine, then write the .snap file, then (on the
-// raft thread) record it in the log and let go of what is older. In this order a crash at any point
-// finds a backend that is not older than the snapshot it starts from. Apply never waits: the flush
-// and the file are the snapshot executor's work, one at a time.
+// raft thread) record it in the log and let go of what is older, .snap files last. In this order a
+// crash at any point finds a backend that is not older than the snapshot it starts from. Apply
+// never waits: the flush and the file are the snapshot executor's work, one at a time.
 class Snapshots {
  public:
-  // `saved` runs on the raft executor once the file is durable.
+  // `saved` runs on the raft executor once the file is durable; true when the log has recorded it.
   Snapshots(Shared& shared, std::unique_ptr<snap::Snapshotter> snapshotter, Index last,
-            absl::AnyInvocable<void(const raft::SnapshotMetadata&)> saved)
+            absl::AnyInvocable<bool(const raft::SnapshotMetadata&)> saved)
       : shared_(shared),
         snapshotter_(std::move(snapshotter)),
         saved_(std::move(saved)),
@@ -34,11 +34,12 @@ class Snapshots {
 
  private:
   void Save(const raft::Snapshot& snapshot);
+  void Purge();
   bool Done(const absl::Status& status, const char* what);
 
   Shared& shared_;
   std::unique_ptr<snap::Snapshotter> snapshotter_;  // snapshot executor
-  absl::AnyInvocable<void(const raft::SnapshotMetadata&)> saved_;
+  absl::AnyInvocable<bool(const raft::SnapshotMetadata&)> saved_;
   Index last_;  // thread that applies
   std::atomic<bool> running_{false};
 };
