@@ -31,6 +31,10 @@ HeaderFields TrailerFields(const absl::Status& status, const base::Metadata* met
   return fields;
 }
 
+absl::Status OverloadedStatus() {
+  return base::MakeStatus(absl::StatusCode::kResourceExhausted, "etcdserver: too many requests");
+}
+
 GrpcCall::GrpcCall(H2Session& session, std::int32_t id, const Method& method)
     : H2Stream(session, id),
       method_(method),
@@ -67,7 +71,7 @@ bool GrpcCall::Hold(std::size_t bytes) {
   if (session() == nullptr) return false;
   const bool allowed = session()->HoldRequestBytes(held_bytes_, bytes);
   held_bytes_ = bytes;
-  if (!allowed) Finish(Error(Errc::kTooManyRequests), nullptr);
+  if (!allowed) Finish(OverloadedStatus(), nullptr);
   return allowed;
 }
 

@@ -75,4 +75,8 @@ class GrpcCall : public H2Stream, public LoopTask, public std::enable_shared_fro
 // Makes the response header and trailer fields of a status.
 HeaderFields TrailerFields(const absl::Status& status, const base::Metadata* metadata);
 
+// Too many bytes wait here for clients. etcd's text, so that clients know what to do; unlike the
+// row of errc.h, the code is the one that the text promises.
+absl::Status OverloadedStatus();
+
 }  // namespace etcd::transport

@@ -193,12 +193,13 @@ void H2Session::OnPing(bool ack) {
 void H2Session::OnKeepalive() {
   const ServerOptions& limits = context().options;
   const Loop::Time now = loop().now();
-  if (ping_under_way_ && now - last_read_ >= limits.ping_timeout) {
+  if (ping_under_way_ && last_read_ <= ping_sent_) {
     connection_.Close();
     return;
   }
   ping_under_way_ = now - last_read_ >= limits.ping_interval;
   if (ping_under_way_) {
+    ping_sent_ = now;
     nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
     WantFlush();
     keepalive_timer_.Arm(now + limits.ping_timeout);

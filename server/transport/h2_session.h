@@ -99,6 +99,7 @@ class H2Session final : public Protocol {
   Timer keepalive_timer_;
   Timer drain_timer_;
   Loop::Time last_read_;
+  Loop::Time ping_sent_;  // of the ping under way
   bool ping_under_way_ = false;
   bool expelled_ = false;  // GOAWAY for bad behaviour was submitted
   bool draining_ = false;

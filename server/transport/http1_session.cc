@@ -222,7 +222,7 @@ void Http1Session::WriteEnd() {
   if (!in_parse_ && !closing_) Parse();
 }
 
-void Http1Session::Abandon() { connection_.CloseAfterFlush(); }
+void Http1Session::Abandon() { connection_.Close(); }
 
 void Http1Session::Fill(OutBuffer& out, std::size_t bytes_hint) {
   const std::size_t bytes = std::min(queue_.ready_bytes(), bytes_hint);

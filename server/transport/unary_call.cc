@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "server/base/errc.h"
 #include "server/base/status.h"
 
 namespace etcd::transport {
@@ -66,7 +65,7 @@ void UnaryCall::Dispatch() {
   }
   const Loop::Time now = session()->loop().now();
   if (now >= wait_end_) {
-    Finish(Error(Errc::kTooManyRequests), nullptr);
+    Finish(OverloadedStatus(), nullptr);
     return;
   }
   if (!retry_) retry_.emplace(session()->loop().timers(), [this] { Dispatch(); });
