@@ -7,11 +7,16 @@
 #include <gtest/gtest.h>
 
 #include "server/storage/engine/mem_engine.h"
-#include "tests/unit/storage/engine/engine_fixture.h"
+#include "tests/support/engine_fixture.h"
 
 // What every KvEngine promises, on each of them.
 namespace etcd::engine {
 namespace {
+
+using etcd::testing::AllEngines;
+using etcd::testing::EngineFixture;
+using etcd::testing::EngineKind;
+using etcd::testing::NameOf;
 
 class EngineContract : public ::testing::TestWithParam<EngineKind> {
  protected:
