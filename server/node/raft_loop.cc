@@ -41,11 +41,18 @@ void RaftLoop::Start() {
 }
 
 void RaftLoop::Drain() {
-  if (shared_.halted() || closed_) return;
+  if (shared_.halted()) return;
+  if (closed_) return RefuseLate(inbox_.Take());
   HearApply();
   Process(inbox_.Take());
   AdvanceReadys();
   HearApply();
+}
+
+// What passed the check of is_stopping just before Stop was called.
+void RaftLoop::RefuseLate(Inbox::Contents contents) {
+  for (Proposal& proposal : contents.proposals) Refuse(proposal, Errc::kStopped);
+  for (ReadDone& read : contents.reads) read(Error(Errc::kStopped));
 }
 
 void RaftLoop::Process(Inbox::Contents contents) {

@@ -53,6 +53,7 @@ class RaftLoop {
   void ScheduleTick(base::Clock::Monotonic due);
   void Tick();
   void Process(Inbox::Contents contents);
+  void RefuseLate(Inbox::Contents contents);
   void Propose(std::vector<Proposal> proposals);
   bool Admit(Proposal& proposal);
   void Leave(const Proposal& proposal);
