@@ -19,6 +19,13 @@ void Erase(std::vector<MemberId>& ids, MemberId id) {
 
 }  // namespace
 
+// Ids of other writers come in any order; outputs must not depend on it.
+void Core::SetConfiguration(ConfState conf) {
+  std::sort(conf.voters.begin(), conf.voters.end());
+  std::sort(conf.learners.begin(), conf.learners.end());
+  conf_ = std::move(conf);
+}
+
 const ConfState& Core::ApplyConfChange(const ConfChange& change) {
   if (!change.node_id) return conf_;
   // The apply queue still holds entries from before the snapshot, whose configuration is in force

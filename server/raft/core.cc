@@ -46,7 +46,6 @@ Core::Core(const Config& config, InitialState initial, base::Random& random)
       vote_(initial.hard_state.vote),
       log_(initial.snapshot, std::move(initial.entries),
            std::max(initial.hard_state.commit, initial.applied), initial.applied),
-      conf_(std::move(initial.conf_state)),
       told_hard_state_(initial.hard_state),
       durable_term_(term_),
       durable_vote_(vote_) {
@@ -54,12 +53,15 @@ Core::Core(const Config& config, InitialState initial, base::Random& random)
   CHECK(config_.heartbeat_ticks > 0 && config_.election_ticks > config_.heartbeat_ticks)
       << "election timeout " << config_.election_ticks << " must exceed the heartbeat interval "
       << config_.heartbeat_ticks;
+  SetConfiguration(std::move(initial.conf_state));
   BecomeFollower(term_, MemberId());
 }
 
 // ---- Messages ----
 
 void Core::Step(Message m) {
+  // 0 means "nobody" in a vote: nobody may ask for one.
+  if (!m.from) return;
   // Someone outside of the configuration cannot vote or acknowledge.
   if (IsResponse(m.type) && !IsMember(m.from)) return;
   if (!AdmitTerm(m)) return;

@@ -187,6 +187,7 @@ class Core {
   bool RestoreFrom(Snapshot& snapshot);
 
   // confchange.cc
+  void SetConfiguration(ConfState conf);
   void AdoptConfiguration(Leader& leader);
   Progress& AddProgress(Leader& leader, MemberId id, Index next);
 

@@ -48,7 +48,7 @@ bool Core::RestoreFrom(Snapshot& snapshot) {
     return false;
   }
   log_.Restore(metadata);
-  conf_ = conf;
+  SetConfiguration(conf);
   installing_ = metadata.index;
   snapshot_ = std::move(snapshot);
   return true;

@@ -12,12 +12,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-std::vector<std::string> Lines(const std::vector<Message>& messages) {
-  std::vector<std::string> out;
-  for (const Message& m : messages) out.push_back(Describe(m));
-  return out;
-}
-
 TEST(RaftCompat, AnswersOfStrangersAreIgnored) {
   Solo solo;
   solo.Lead();
@@ -34,6 +28,19 @@ TEST(RaftCompat, MessagesThatNeedATermButHaveNoneAreIgnored) {
   solo.core.Step(Solo::From(2, MessageType::kHeartbeat, 0));
   EXPECT_EQ(solo.core.last_index(), Index(0));
   EXPECT_EQ(solo.core.leader(), MemberId());
+}
+
+TEST(RaftCompat, NobodyGetsNoVote) {
+  Solo solo;
+  solo.core.Step(Solo::From(0, MessageType::kVote, 1));
+  EXPECT_THAT(solo.FlushAll(), IsEmpty());
+}
+
+TEST(RaftCompat, OrderOfIdsInAConfigurationDoesNotMatter) {
+  Solo::Options options;
+  options.voters = {3, 1, 2};
+  Solo solo(options);
+  EXPECT_THAT(solo.core.conf_state().voters, ElementsAre(MemberId(1), MemberId(2), MemberId(3)));
 }
 
 TEST(RaftCompat, LocalReportsFromTheNetworkAreIgnored) {

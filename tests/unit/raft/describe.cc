@@ -173,4 +173,10 @@ std::string Describe(const Status& status) {
   return out.str();
 }
 
+std::vector<std::string> Lines(const std::vector<Message>& messages) {
+  std::vector<std::string> out;
+  for (const Message& m : messages) out.push_back(Describe(m));
+  return out;
+}
+
 }  // namespace etcd::raft

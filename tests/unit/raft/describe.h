@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "server/raft/core.h"
 
@@ -15,5 +16,6 @@ std::string Describe(const SoftState& state);
 std::string Describe(const ConfState& state);
 std::string Describe(const Ready& ready);  // one line per item, each ended by \n
 std::string Describe(const Status& status);
+std::vector<std::string> Lines(const std::vector<Message>& messages);  // one Describe each
 
 }  // namespace etcd::raft

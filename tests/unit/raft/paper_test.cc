@@ -29,12 +29,6 @@ Solo::Options PlainOptions() {
   return options;
 }
 
-std::vector<std::string> Lines(const std::vector<Message>& messages) {
-  std::vector<std::string> out;
-  for (const Message& m : messages) out.push_back(Describe(m));
-  return out;
-}
-
 // ---- 5.1 Terms ----
 
 TEST(Paper51, HigherTermTurnsALeaderIntoAFollower) {

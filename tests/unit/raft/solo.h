@@ -114,4 +114,17 @@ class Solo {
   }
 };
 
+// A leader whose empty entry is committed; term and last index are 1.
+struct Led : Solo {
+  explicit Led(const Options& options = {}) : Solo(options) {
+    Lead();
+    FlushAll();
+    for (const std::uint64_t id : options.voters) {
+      if (id != 1) core.Step(Acknowledge(id, 1, Index(1)));
+    }
+    for (const std::uint64_t id : options.learners) core.Step(Acknowledge(id, 1, Index(1)));
+    FlushAll();
+  }
+};
+
 }  // namespace etcd::raft
