@@ -62,7 +62,13 @@ absl::Status ReadSources(const ParseInput& input, CommandLine& line, Draft& draf
   return ReadFile(*text, draft);
 }
 
-ParseResult Fail(const ParseInput& input, Draft draft, const absl::Status& status) {
+void LogArguments(const ParseInput& input, Draft& draft) {
+  std::vector<std::string> args = {input.program};
+  args.insert(args.end(), input.arguments.begin(), input.arguments.end());
+  draft.Log(base::LogLevel::kInfo, "Running: ", {{"args", std::move(args)}});
+}
+
+ParseResult Fail(Draft draft, const absl::Status& status) {
   if (status.code() == absl::StatusCode::kAborted) {
     if (draft.from_file) {
       return StopWithText(std::move(draft), Message::Kind::kStderr,
@@ -70,9 +76,6 @@ ParseResult Fail(const ParseInput& input, Draft draft, const absl::Status& statu
     }
     return Stop(std::move(draft), kExitFailure);  // the fatal line is there already
   }
-  std::vector<std::string> args = {input.program};
-  args.insert(args.end(), input.arguments.begin(), input.arguments.end());
-  draft.Log(base::LogLevel::kInfo, "Running: ", {{"args", std::move(args)}});
   draft.Log(base::LogLevel::kWarn, "failed to verify flags", {{"error", status}});
   if (base::MessageOf(status) == kUnsetAdvertiseClientUrls) {
     draft.Log(base::LogLevel::kWarn, "advertise client URLs are not set", {{"error", status}});
@@ -101,15 +104,18 @@ ParseResult Parse(const ParseInput& input) {
     return StopWithText(std::move(draft), Message::Kind::kStdout, HelpText(), 0);
   }
   if (line.has_positional) {
-    return Fail(input, std::move(draft),
+    LogArguments(input, draft);
+    return Fail(std::move(draft),
                 base::MakeStatus(absl::StatusCode::kInvalidArgument,
                                  fmt::format("\"{}\" is not a valid flag", line.positional)));
   }
   if (line.version) {
     return StopWithText(std::move(draft), Message::Kind::kStdout, VersionText(input), 0);
   }
-  if (const absl::Status read = ReadSources(input, line, draft); !read.ok()) {
-    return Fail(input, std::move(draft), read);
+  const absl::Status read_sources = ReadSources(input, line, draft);
+  if (read_sources.code() != absl::StatusCode::kAborted) LogArguments(input, draft);
+  if (!read_sources.ok()) {
+    return Fail(std::move(draft), read_sources);
   }
   if (!KnownLogLevel(draft.config.log_level)) {
     return StopWithText(std::move(draft), Message::Kind::kStderr,
@@ -117,11 +123,8 @@ ParseResult Parse(const ParseInput& input) {
                         kExitUsage);
   }
   if (const absl::Status done = Finish(input.default_host, draft); !done.ok()) {
-    return Fail(input, std::move(draft), done);
+    return Fail(std::move(draft), done);
   }
-  std::vector<std::string> args = {input.program};
-  args.insert(args.end(), input.arguments.begin(), input.arguments.end());
-  draft.Log(base::LogLevel::kInfo, "Running: ", {{"args", std::move(args)}});
   return {true, 0, std::move(draft.config), std::move(draft.messages)};
 }
 

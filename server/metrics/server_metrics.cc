@@ -120,11 +120,10 @@ ServerMetrics::ServerMetrics(Registry& r)
   r.AddCounter("etcd_grpc_proxy_events_coalescing_total", "Of the gRPC proxy.");
 }
 
-void ServerMetrics::OnClientRequest(std::string_view type, std::string_view api_version) {
-  registry_
-      .AddCounter("etcd_server_client_requests_total", "Requests by the API version of the client.",
-                  {{"client_api_version", std::string(api_version)}, {"type", std::string(type)}})
-      .Add();
+Counter& ServerMetrics::ClientRequests(std::string_view type, std::string_view api_version) {
+  return registry_.AddCounter(
+      "etcd_server_client_requests_total", "Requests by the API version of the client.",
+      {{"client_api_version", std::string(api_version)}, {"type", std::string(type)}});
 }
 
 void ServerMetrics::OnHealthCheck(std::string_view type, std::string_view name, bool ok) {

@@ -46,7 +46,7 @@ struct ServerMetrics {
   Histogram &snap_save, &snap_marshalling;
 
   // Labelled, looked up at use. Not for hot paths.
-  void OnClientRequest(std::string_view type, std::string_view api_version);
+  Counter& ClientRequests(std::string_view type, std::string_view api_version);
   void OnHealthCheck(std::string_view type, std::string_view name, bool ok);
   void SetIdentity(std::string_view member_id_hex, std::string_view version);
   void SetClusterVersion(std::string_view major_minor);  // "3.6"; others become 0

@@ -79,10 +79,12 @@ absl::StatusOr<BoundSocket> BindUnix(const std::string& path) {
   return BoundSocket{descriptor, 0};
 }
 
-absl::StatusOr<BoundSocket> BindAddress(const addrinfo& address, const std::string& where) {
+absl::StatusOr<BoundSocket> BindAddress(const addrinfo& address, const std::string& where,
+                                        bool reuse_port) {
   const int descriptor = ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return SystemError("socket", where);
   SetOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (reuse_port) SetOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
   if (address.ai_family == AF_INET6) SetOption(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   if (::bind(descriptor, address.ai_addr, address.ai_addrlen) != 0 ||
       ::listen(descriptor, SOMAXCONN) != 0) {
@@ -113,11 +115,11 @@ absl::StatusOr<BoundSocket> BindEndpoint(const ListenEndpoint& endpoint) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                             "listen tcp " + where + ": " + ::gai_strerror(result));
   }
-  absl::StatusOr<BoundSocket> bound = BindAddress(*found, where);
+  absl::StatusOr<BoundSocket> bound = BindAddress(*found, where, endpoint.reuse_port);
   ::freeaddrinfo(found);
   if (!bound.ok() && endpoint.host.empty() &&
       ::getaddrinfo("0.0.0.0", port.c_str(), &hints, &found) == 0) {
-    bound = BindAddress(*found, where);
+    bound = BindAddress(*found, where, endpoint.reuse_port);
     ::freeaddrinfo(found);
   }
   return bound;

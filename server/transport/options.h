@@ -10,11 +10,12 @@ namespace etcd::transport {
 
 // One address to listen on, and what is served there.
 struct ListenEndpoint {
-  std::string host;        // address or name; "" is every interface. Unused for unix sockets
-  std::uint16_t port = 0;  // 0: the kernel chooses, see Server::Listen
-  std::string unix_path;   // not empty: a unix socket at this path
-  bool serve_grpc = true;  // HTTP/2 connections
-  bool serve_http = true;  // HTTP/1 connections
+  std::string host;         // address or name; "" is every interface. Unused for unix sockets
+  std::uint16_t port = 0;   // 0: the kernel chooses, see Server::Listen
+  std::string unix_path;    // not empty: a unix socket at this path
+  bool reuse_port = false;  // SO_REUSEPORT: several processes may listen there
+  bool serve_grpc = true;   // HTTP/2 connections
+  bool serve_http = true;   // HTTP/1 connections
   // HTTP/2 requests that are not gRPC go to the HttpHandler instead of being refused with 415. etcd
   // does so only on TLS.
   bool http_over_http2 = false;

@@ -1,0 +1,142 @@
+#include "server/main/observers.h"
+
+#include <string>
+
+#include "server/base/log.h"
+
+namespace etcd::server {
+namespace {
+
+double Seconds(std::chrono::nanoseconds took) {
+  return std::chrono::duration<double>(took).count();
+}
+
+constexpr std::string_view TypeOf(base::MethodEntry::Kind kind) {
+  switch (kind) {
+    case base::MethodEntry::Kind::kUnary:
+      return "unary";
+    case base::MethodEntry::Kind::kClientStream:
+      return "client_stream";
+    case base::MethodEntry::Kind::kServerStream:
+      return "server_stream";
+    case base::MethodEntry::Kind::kBidi:
+      return "bidi_stream";
+  }
+  return "unary";
+}
+
+class MethodMetrics final : public transport::MethodObserver {
+ public:
+  MethodMetrics(const base::MethodEntry& method, metrics::Registry& registry,
+                metrics::ServerMetrics& totals, bool extensive, std::chrono::nanoseconds slow)
+      : path_(method.path),
+        counts_(registry, method.path, TypeOf(method.kind), extensive),
+        totals_(totals),
+        slow_(method.kind == base::MethodEntry::Kind::kUnary ? slow
+                                                             : std::chrono::nanoseconds::max()) {}
+
+  void Started() override { counts_.Started(); }
+  void Handled(absl::StatusCode code, std::chrono::nanoseconds duration) override {
+    counts_.Handled(code, Seconds(duration));
+    if (duration > slow_) {
+      LOG_WARN("request stats", {"time spent", duration}, {"response type", path_});
+    }
+  }
+  void MessageReceived(std::size_t bytes) override {
+    counts_.MessageReceived();
+    totals_.client_received_bytes.Add(bytes);
+  }
+  void MessageSent(std::size_t bytes) override {
+    counts_.MessageSent();
+    totals_.client_sent_bytes.Add(bytes);
+  }
+
+ private:
+  const std::string path_;
+  metrics::GrpcMethodMetrics counts_;
+  metrics::ServerMetrics& totals_;
+  const std::chrono::nanoseconds slow_;
+};
+
+}  // namespace
+
+void LayerObserver::OnWrite(std::uint64_t bytes, std::chrono::nanoseconds took) {
+  metrics_.wal_write_bytes.Add(static_cast<double>(bytes));
+  metrics_.wal_write.Observe(Seconds(took));
+}
+
+void LayerObserver::OnSync(std::chrono::nanoseconds took) {
+  metrics_.wal_fsync.Observe(Seconds(took));
+  if (took > std::chrono::seconds(1)) {
+    LOG_WARN("slow fdatasync", {"took", took},
+             {"expected-duration", std::chrono::nanoseconds(std::chrono::seconds(1))});
+  }
+}
+
+void LayerObserver::OnGranted(std::int64_t ttl_seconds) {
+  metrics_.lease_granted.Add();
+  metrics_.lease_ttl.Observe(static_cast<double>(ttl_seconds));
+}
+
+void LayerObserver::OnRenewed(std::int64_t ttl_seconds) {
+  metrics_.lease_renewed.Add();
+  metrics_.lease_ttl.Observe(static_cast<double>(ttl_seconds));
+}
+
+void LayerObserver::OnLeaderChange(MemberId leader, bool /*is_self*/) {
+  if (leader.value() != 0) metrics_.leader_changes.Add();
+}
+
+void LayerObserver::OnApplied(std::size_t entries, std::chrono::nanoseconds took) {
+  metrics_.backend_commit.Observe(Seconds(took));
+  if (took <= slow_apply_) return;
+  metrics_.slow_apply.Add();
+  LOG_WARN("apply request took too long", {"took", took}, {"expected-duration", slow_apply_},
+           {"entries", entries});
+}
+
+void LayerObserver::OnRequest(bool is_stream, std::string_view client_api_version) {
+  std::atomic<const VersionCounter*>& latest = latest_[is_stream ? 1 : 0];
+  const VersionCounter* known = latest.load(std::memory_order_acquire);
+  if (known == nullptr || known->version != client_api_version) {
+    const std::lock_guard lock(mu_);
+    // Clients choose the text, so the number of series is bounded.
+    const bool full = versions_.size() >= 64;
+    const std::string_view version = full ? "unknown" : client_api_version;
+    known = nullptr;
+    for (const auto& entry : versions_) {
+      if (entry->is_stream == is_stream && entry->version == client_api_version)
+        known = entry.get();
+    }
+    if (known == nullptr) {
+      metrics::Counter& counter = metrics_.ClientRequests(is_stream ? "stream" : "unary", version);
+      if (full) return counter.Add();
+      versions_.push_back(std::make_unique<const VersionCounter>(
+          VersionCounter{is_stream, std::string(client_api_version), &counter}));
+      known = versions_.back().get();
+    }
+    latest.store(known, std::memory_order_release);
+  }
+  known->counter->Add();
+}
+
+void SnapObserver::OnSync(std::chrono::nanoseconds took) {
+  metrics_.snap_fsync.Observe(Seconds(took));
+}
+
+void SnapObserver::OnSave(std::chrono::nanoseconds took) {
+  metrics_.snap_save.Observe(Seconds(took));
+}
+
+transport::MethodObserver* CallMetrics::Observe(const base::MethodEntry& method) {
+  // As in etcd: these services' series appear on first use only, which costs a look-up per call;
+  // until they are served at all, they have none.
+  if (method.path.starts_with("/v3lockpb.") || method.path.starts_with("/v3electionpb.")) {
+    return nullptr;
+  }
+  methods_.push_back(
+      std::make_unique<MethodMetrics>(method, registry_, metrics_, extensive_, slow_));
+  return methods_.back().get();
+}
+
+}  // namespace etcd::server

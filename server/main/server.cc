@@ -1,0 +1,245 @@
+#include "server/main/server.h"
+
+#include <future>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "server/api/gateway/gateway.h"
+#include "server/api/http/http_handler.h"
+#include "server/api/v3/services.h"
+#include "server/base/check.h"
+#include "server/base/log.h"
+#include "server/base/random.h"
+#include "server/base/status.h"
+#include "server/base/thread_executor.h"
+#include "server/main/data_dir.h"
+#include "server/main/figures.h"
+#include "server/main/no_sync_file_system.h"
+#include "server/main/observers.h"
+#include "server/main/options.h"
+#include "server/main/system.h"
+#include "server/metrics/process_metrics.h"
+#include "server/node/member.h"
+#include "server/storage/engine/rocks_engine.h"
+#include "server/transport/server.h"
+#include "server/watch/watch_hub.h"
+
+namespace etcd::server {
+namespace {
+
+// How long open calls may go on after a stop was asked for. Unary calls end in milliseconds; watch
+// streams never end by themselves, so this is what a stop with watchers takes.
+constexpr std::chrono::milliseconds kDrainMax(500);
+
+// The threads of house-style.md 3; the log is written inline on the raft thread (ADR 2).
+struct Threads {
+  explicit Threads(const base::Clock& clock)
+      : raft("raft", clock),
+        apply("apply", clock),
+        watch("watch", clock),
+        snapshot("snapshot", clock),
+        compaction("compaction", clock),
+        timer("timer", clock),
+        edge("edge", clock),
+        bulk("bulk", clock) {}
+
+  // Those that feed others stop first.
+  void Stop() {
+    for (base::ThreadExecutor* one :
+         {&timer, &edge, &bulk, &raft, &apply, &watch, &snapshot, &compaction}) {
+      one->Stop();
+    }
+  }
+
+  base::ThreadExecutor raft, apply, watch, snapshot, compaction, timer, edge, bulk;
+};
+
+}  // namespace
+
+// In order of construction; destroyed in reverse.
+struct Server::Parts {
+  Parts(config::Config settings, std::vector<std::string> arguments)
+      : config(std::move(settings)),
+        command_line(std::move(arguments)),
+        observer(metrics, config.warning_apply_duration),
+        snap_observer(metrics),
+        calls(registry, metrics, config.metrics == "extensive",
+              config.warning_unary_request_duration),
+        file_system(config.unsafe_no_fsync ? static_cast<base::FileSystem&>(no_sync)
+                                           : base::PosixFileSystem()) {}
+
+  const config::Config config;
+  const std::vector<std::string> command_line;
+  base::SystemClock clock;
+  metrics::Registry registry;
+  metrics::ServerMetrics metrics{registry};
+  std::mutex scrape_mu;  // collectors run one at a time
+  LayerObserver observer;
+  SnapObserver snap_observer;
+  CallMetrics calls;
+  NoSyncFileSystem no_sync{base::PosixFileSystem()};
+  base::FileSystem& file_system;
+  base::SeededRandom random{RandomSeed()};
+  ports::NoPeers peers;
+
+  std::unique_ptr<DataDir> data_dir;
+  std::unique_ptr<engine::KvEngine> engine;
+  std::optional<Threads> threads;
+  std::unique_ptr<node::Member> member;
+  std::unique_ptr<watch::WatchHub> hub;
+  std::optional<base::MethodTable> methods;
+  std::unique_ptr<base::HttpHandler> gateway;
+  std::unique_ptr<base::HttpHandler> http;
+  std::unique_ptr<base::HttpHandler> metrics_http;
+  std::unique_ptr<transport::Server> clients;
+  std::unique_ptr<transport::Server> scrapes;  // null without --listen-metrics-urls
+
+  absl::Status OpenStorage();
+  absl::Status OpenNode();
+  absl::Status OpenEdges();
+  std::string ScrapeText() {
+    const std::lock_guard lock(scrape_mu);
+    return registry.Text();
+  }
+};
+
+absl::Status Server::Parts::OpenStorage() {
+  ASSIGN_OR_RETURN(data_dir, DataDir::Open(file_system, config.data_dir, config.wal_dir));
+  LOG_INFO("Initialize and start etcd server", {"name", config.name}, {"data-dir", config.data_dir},
+           {"dir-type", data_dir->has_log() ? "member" : "empty"});
+  if (!data_dir->has_log()) RETURN_IF_ERROR(config.bootstrap);
+  engine::RocksOptions options;
+  options.on_fatal = [](const absl::Status& status) {
+    base::Fatal("storage engine failed", status);
+  };
+  ASSIGN_OR_RETURN(engine, engine::OpenRocksEngine(data_dir->engine(), std::move(options)));
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::OpenNode() {
+  threads.emplace(clock);
+  node::MemberPorts member_ports{.file_system = file_system,
+                                 .engine = *engine,
+                                 .random = random,
+                                 .raft = threads->raft,
+                                 .apply = threads->apply,
+                                 .snapshot = threads->snapshot,
+                                 .compaction = threads->compaction,
+                                 .lease = threads->timer,
+                                 .peers = peers,
+                                 .wal_observer = &observer,
+                                 .snap_observer = &snap_observer,
+                                 .lease_observer = &observer,
+                                 .observer = &observer};
+  ASSIGN_OR_RETURN(member,
+                   node::OpenMember(MakeMemberOptions(config, *data_dir), std::move(member_ports)));
+  hub = std::make_unique<watch::WatchHub>(member->store(), threads->watch,
+                                          std::make_unique<base::SeededRandom>(RandomSeed()),
+                                          &observer, MakeWatchOptions(config));
+  member->store().SetObserver(hub.get());
+  metrics::AddProcessMetrics(registry);
+  AddMemberFigures(registry, metrics, *member);
+  SetConstants(metrics, *member, config);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::OpenEdges() {
+  methods.emplace(api::v3::BuildMethodTable({.node = *member,
+                                             .store = member->store(),
+                                             .watch = *hub,
+                                             .lessor = member->lessor(),
+                                             .background = threads->timer,
+                                             .bulk = &threads->bulk,
+                                             .observer = &observer},
+                                            MakeApiOptions(config)));
+  if (config.enable_grpc_gateway) {
+    gateway = api::gateway::MakeGateway(
+        *methods, threads->edge,
+        {.receive_message_bytes_max = config.max_request_bytes + kRequestOverheadBytes});
+  }
+  const auto http_deps = [this] {
+    return api::http::Deps{.node = *member,
+                           .store = member->store(),
+                           .background = threads->timer,
+                           .gateway = gateway.get(),
+                           .metrics = [this] { return ScrapeText(); },
+                           .debug_vars = [this] { return DebugVars(command_line, *member); },
+                           .observer = &observer};
+  };
+  http = api::http::MakeHttpHandler(http_deps(), MakeHttpOptions(config));
+  ASSIGN_OR_RETURN(transport::ServerOptions client_options, MakeClientOptions(config));
+  clients =
+      std::make_unique<transport::Server>(std::move(client_options), *methods, http.get(), &calls);
+  RETURN_IF_ERROR(clients->Listen().status());
+  if (config.listen_metrics_urls.empty()) return absl::OkStatus();
+  metrics_http = api::http::MakeMetricsHandler(http_deps());
+  ASSIGN_OR_RETURN(transport::ServerOptions scrape_options, MakeMetricsOptions(config));
+  static const base::MethodTable kNoMethods;
+  scrapes = std::make_unique<transport::Server>(std::move(scrape_options), kNoMethods,
+                                                metrics_http.get());
+  return scrapes->Listen().status();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Open(config::Config config,
+                                                     std::vector<std::string> command_line) {
+  auto parts = std::make_unique<Parts>(std::move(config), std::move(command_line));
+  RETURN_IF_ERROR(parts->OpenStorage());
+  RETURN_IF_ERROR(parts->OpenNode());
+  RETURN_IF_ERROR(parts->OpenEdges());
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+void Server::Start(absl::AnyInvocable<void()> ready) {
+  const config::Config& config = parts_->config;
+  LOG_INFO("now serving peer/client/metrics",
+           {"local-member-id", base::FormatHex(parts_->member->member_id().value())},
+           {"initial-advertise-peer-urls", config::ToStrings(config.initial_advertise_peer_urls)},
+           {"listen-peer-urls", config::ToStrings(config.listen_peer_urls)},
+           {"advertise-client-urls", config::ToStrings(config.advertise_client_urls)},
+           {"listen-client-urls", config::ToStrings(config.listen_client_urls)},
+           {"listen-metrics-urls", config::ToStrings(config.listen_metrics_urls)});
+  if (parts_->scrapes != nullptr) {
+    parts_->scrapes->Start();
+    for (const config::Url& url : config.listen_metrics_urls) {
+      LOG_INFO("serving metrics", {"address", url.ToString()});
+    }
+  }
+  parts_->member->Start(std::move(ready));
+}
+
+void Server::Serve() {
+  parts_->clients->Start();
+  const bool split = !parts_->config.listen_client_http_urls.empty();
+  const auto announce = [](const config::UrlList& urls, std::string_view traffic) {
+    for (const config::Url& url : urls) {
+      LOG_INFO("serving client traffic insecurely; this is strongly discouraged!",
+               {"traffic", traffic}, {"address", url.host});
+    }
+  };
+  announce(parts_->config.listen_client_urls, split ? "grpc" : "grpc+http");
+  announce(parts_->config.listen_client_http_urls, "http");
+}
+
+void Server::Stop() {
+  const config::Config& config = parts_->config;
+  LOG_INFO("closing etcd server", {"name", config.name}, {"data-dir", config.data_dir});
+  parts_->clients->Stop(kDrainMax);
+  LOG_INFO("skipped leadership transfer for single voting member cluster",
+           {"local-member-id", base::FormatHex(parts_->member->member_id().value())});
+  std::promise<void> stopped;
+  parts_->member->Stop([&stopped] { stopped.set_value(); });
+  stopped.get_future().wait();
+  parts_->hub->Stop();
+  if (parts_->scrapes != nullptr) parts_->scrapes->Stop(kDrainMax);
+  parts_->threads->Stop();
+  const std::string name = config.name;
+  const std::string data_dir = config.data_dir;
+  parts_.reset();  // closes the engine, which writes out what it holds
+  LOG_INFO("closed etcd server", {"name", name}, {"data-dir", data_dir});
+}
+
+}  // namespace etcd::server

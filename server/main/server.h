@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "server/config/config.h"
+
+namespace etcd::server {
+
+// One member with its listeners: constructs every concrete type and knows the order in which they
+// start and stop. Owned by the main thread, which makes all calls.
+class Server {
+ public:
+  // Locks the data directory, opens engine and log, binds the listeners. Clients can connect from
+  // then on and wait. `command_line` is for /debug/vars.
+  static absl::StatusOr<std::unique_ptr<Server>> Open(config::Config config,
+                                                      std::vector<std::string> command_line);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Starts raft and the metrics listener. `ready` is called on another thread once the member has
+  // published itself: the moment for Serve.
+  void Start(absl::AnyInvocable<void()> ready);
+  // Begins to serve clients.
+  void Serve();
+  // Refuses new calls, lets those under way end, closes everything in order.
+  void Stop();
+
+ private:
+  struct Parts;
+  explicit Server(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace etcd::server
