@@ -14,7 +14,7 @@
 namespace etcd::wal {
 namespace {
 
-constexpr std::uint64_t kCopyBytes = 1U << 20;
+constexpr std::uint64_t kCopyBytes = 64U << 10;
 
 absl::Status NoSuchSnapshot(const std::string& dir, Index index, Term term) {
   return base::MakeStatus(absl::StatusCode::kNotFound,
@@ -22,14 +22,17 @@ absl::Status NoSuchSnapshot(const std::string& dir, Index index, Term term) {
                                       index.value(), term.value(), dir));
 }
 
+// Leaves holes for what is zero: most of a segment is preallocated space.
 absl::Status CopyTo(base::File& to, const base::File& from) {
   ASSIGN_OR_RETURN(const std::uint64_t size, from.Size());
   for (std::uint64_t at = 0; at < size;) {
     ASSIGN_OR_RETURN(const std::string bytes, from.ReadAt(at, kCopyBytes));
     if (bytes.empty()) break;
-    RETURN_IF_ERROR(to.WriteAt(at, bytes));
+    const bool is_zero = bytes.find_first_not_of('\0') == std::string::npos;
+    if (!is_zero) RETURN_IF_ERROR(to.WriteAt(at, bytes));
     at += bytes.size();
   }
+  RETURN_IF_ERROR(to.Truncate(size));
   return to.Sync();
 }
 
@@ -59,8 +62,13 @@ absl::StatusOr<std::unique_ptr<Wal>> Wal::Open(base::FileSystem& file_system,
                                                Replay& replay) {
   std::unique_ptr<Wal> wal(new Wal(file_system, dir, options));
   RETURN_IF_ERROR(wal->OpenSegments(snapshot_index));
-  RETURN_IF_ERROR(wal->ReadSegments(snapshot_index, snapshot_term, replay));
+  // First, because it frees a segment's room, which a repair may need on a full disk.
   RETURN_IF_ERROR(wal->RemoveLeftovers());
+  RETURN_IF_ERROR(wal->ReadSegments(snapshot_index, snapshot_term, replay));
+  // A process that died between a rename and its fsync left names that a power cut could still
+  // take, with all that is appended from now on.
+  RETURN_IF_ERROR(file_system.SyncDir(dir));
+  RETURN_IF_ERROR(file_system.SyncDir(ParentOf(dir)));
   base::IgnoreError(wal->EnsureReserve(), "logged; needed only when this segment is full");
   return wal;
 }

@@ -102,6 +102,21 @@ TEST_F(WalDamage, RepairKeepsACopyOfWhatItCuts) {
   EXPECT_EQ(disk.Contents(WalPath(log.names.back() + ".broken")), log.contents.back());
 }
 
+// The leftover of the dead process makes the room.
+TEST_F(WalDamage, RepairWorksOnAFullDisk) {
+  Log log = MakeLog(20);
+  log.contents.back().resize(log.used - 3);
+  SimDisk disk;
+  Put(disk, log);
+  disk.SetContents(WalPath("0.tmp"), std::string(kSmall.segment_bytes, '\0'));
+  disk.SetCapacity(disk.used_bytes());
+  Replay replay;
+  const auto wal = Wal::Open(disk, kWalDir, Index(0), Term(0), kSmall, replay);
+  ASSERT_TRUE(wal.ok()) << wal.status();
+  EXPECT_EQ(disk.Contents(WalPath(log.names.back() + ".broken")), log.contents.back());
+  EXPECT_FALSE((*wal)->has_reserve());
+}
+
 // After a repair the log goes on, and everything before and after is read.
 TEST_F(WalDamage, AppendingGoesOnAfterARepair) {
   Log log = MakeLog(20);

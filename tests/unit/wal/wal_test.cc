@@ -1,5 +1,6 @@
 #include "server/wal/wal.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -8,7 +9,9 @@
 
 #include <gtest/gtest.h>
 
+#include "server/base/clock.h"
 #include "server/base/file_system.h"
+#include "server/base/log.h"
 #include "tests/unit/wal/wal_test_util.h"
 
 namespace etcd::wal {
@@ -187,6 +190,30 @@ TEST_F(WalTest, CommitIndexAloneIsNotSynced) {
   ASSERT_TRUE(wal->Save({}, MakeEntries(4, 4)).ok());
   EXPECT_EQ(counter.syncs, syncs + 2);
   EXPECT_GT(counter.written, 0U);
+}
+
+// A disk that takes 1.5 s for an fsync, on a clock of the test.
+TEST_F(WalTest, SlowSyncsAreMeasuredAndLogged) {
+  struct TestClock final : base::Clock {
+    Monotonic Now() const override { return now; }
+    Wall WallNow() const override { return {}; }
+    Monotonic now{};
+  } clock;
+  struct Recorder final : Observer, base::LogSink {
+    void OnWrite(std::uint64_t, std::chrono::nanoseconds) override {}
+    void OnSync(std::chrono::nanoseconds took) override { last = took; }
+    void Write(const base::LogRecord& record) override { lines.emplace_back(record.message); }
+    std::chrono::nanoseconds last{};
+    std::vector<std::string> lines;
+  } recorder;
+  auto wal = Create({.segment_bytes = 4096, .observer = &recorder, .clock = &clock});
+  base::SetLogSink(&recorder);
+  fs_.SetSyncHook([&](const std::string&) { clock.now += std::chrono::milliseconds(1500); });
+  const absl::Status status = wal->Save(MakeState(1, 0), MakeEntries(1, 1));
+  base::SetLogSink(nullptr);
+  ASSERT_TRUE(status.ok());
+  EXPECT_EQ(recorder.last, std::chrono::milliseconds(1500));
+  EXPECT_EQ(recorder.lines, std::vector<std::string>{"slow fdatasync"});
 }
 
 TEST_F(WalTest, AppendedPartsAreOneBatch) {
