@@ -23,6 +23,7 @@ struct Swarm {  // drawn per seed
   std::uint64_t partition = 0;
   std::uint64_t membership = 0;
   std::uint64_t snapshot = 0;
+  std::uint64_t pause = 0;
   bool reorder = false;
 };
 
@@ -39,6 +40,7 @@ class Chaos {
   // Faults end: the cluster must agree on something new.
   void Recover() {
     cluster_.Heal();
+    paused_ = MemberId();
     for (const auto& [id, member] : cluster_.members()) {
       if (!member->alive()) member->Restart();
     }
@@ -108,6 +110,7 @@ class Chaos {
     swarm.partition = maybe(5);
     swarm.membership = maybe(10);
     swarm.snapshot = maybe(20);
+    swarm.pause = maybe(10);
     swarm.reorder = random.Below(2) == 0;
     return swarm;
   }
@@ -121,7 +124,9 @@ class Chaos {
   }
 
   void Step() {
+    if (paused_ && Chance(2)) Wake();
     TestMember& member = AnyMember();
+    if (member.id() == paused_) return;
     if (!member.alive()) {
       if (Chance(100)) {
         member.Restart();
@@ -136,6 +141,14 @@ class Chaos {
     cluster_.Collect();
     for (std::uint64_t n = random_.Below(4); n > 0 && !cluster_.flying.empty(); --n) Network();
     Note(member);
+  }
+
+  // The first thing after a pause is often a client's read, before the mail that has gathered.
+  void Wake() {
+    TestMember& member = cluster_[std::exchange(paused_, MemberId()).value()];
+    if (!member.alive() || Chance(300)) return;
+    cluster_.Read(member.id().value(), "w" + std::to_string(++proposals_));
+    while (member.Take() || member.Persist() || member.Apply()) cluster_.Check(member);
   }
 
   void Work(TestMember& member) {
@@ -169,6 +182,11 @@ class Chaos {
 
   void Network() {
     std::size_t position = swarm_.reorder ? random_.Below(cluster_.flying.size()) : 0;
+    // A paused process (etcd issue 20418) finds its mail when it wakes up.
+    while (position < cluster_.flying.size() && cluster_.flying[position].to == paused_) {
+      ++position;
+    }
+    if (position == cluster_.flying.size()) return;
     if (Chance(swarm_.loss)) return cluster_.Drop(position);
     if (Chance(swarm_.repeat)) cluster_.flying.push_back(cluster_.flying[position]);
     cluster_.Deliver(position);
@@ -191,6 +209,7 @@ class Chaos {
       }
     }
     if (Chance(10)) cluster_.Heal();
+    if (Chance(swarm_.pause) && !paused_) paused_ = member.id();
     if (Chance(swarm_.snapshot)) member.TakeSnapshot(random_.Below(4));
     if (Chance(swarm_.snapshot)) member.Checkpoint();
     if (Chance(5)) member.core().ReportUnreachable(AnyMember().id());
@@ -234,6 +253,7 @@ class Chaos {
   Swarm swarm_;
   Cluster cluster_;
   std::uint64_t next_member_;
+  MemberId paused_;  // neither works nor receives; 0: none
   std::uint64_t proposals_ = 0;
   int removals_ = 0;
   std::uint64_t trace_ = 0xcbf29ce484222325ULL;
