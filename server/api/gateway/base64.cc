@@ -61,7 +61,7 @@ bool DecodeBase64(std::string_view text, std::string& out) {
   }
   const std::size_t rest = letters.size() % 4;
   if (rest == 1 || (has_standard && has_url)) return false;
-  if (padding != 0 && (rest + padding) != 4) return false;
+  if (padding != 0 && (rest == 0 || rest + padding != 4)) return false;
   out.clear();
   out.reserve(letters.size() * 3 / 4);
   std::uint32_t bits = 0;

@@ -1,0 +1,223 @@
+#include "server/api/gateway/gateway.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "server/api/gateway/status_map.h"
+#include "server/base/errc.h"
+#include "tests/support/collecting_responder.h"
+#include "tests/unit/api/v3/api_fixture.h"
+
+namespace etcd::api::gateway {
+namespace {
+
+using testing::Api;
+using testing::CollectingResponder;
+
+class GatewayTest : public ::testing::Test {
+ protected:
+  GatewayTest()
+      : executor_(api_.member.scheduler.NewExecutor()),
+        gateway_(MakeGateway(*api_.table, executor_, Options())) {}
+
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  std::shared_ptr<CollectingResponder> Start(const std::string& path, const std::string& body,
+                                             Headers headers = {},
+                                             const std::string& method = "POST") {
+    auto responder = std::make_shared<CollectingResponder>();
+    base::HttpRequest request;
+    request.method = method;
+    request.target = path;
+    request.path = path;
+    request.headers = std::move(headers);
+    request.body = body;
+    gateway_->Start(std::move(request), responder);
+    return responder;
+  }
+  // The same, until the answer is complete.
+  std::shared_ptr<CollectingResponder> Post(const std::string& path, const std::string& body,
+                                            Headers headers = {}) {
+    auto responder = Start(path, body, std::move(headers));
+    EXPECT_TRUE(api_.member.WaitFor([&] { return responder->ended; })) << path;
+    return responder;
+  }
+
+  Api api_;
+  base::Executor& executor_;
+  std::unique_ptr<base::HttpHandler> gateway_;
+};
+
+TEST_F(GatewayTest, PutAndRangeOverJson) {
+  const auto put = Post("/v3/kv/put", R"({"key":"Zm9v","value":"YmFy"})");
+  EXPECT_EQ(put->status, 200);
+  EXPECT_EQ(put->headers["Content-Type"], "application/json");
+  EXPECT_EQ(put->headers["Grpc-Metadata-Content-Type"], "application/grpc");
+  const auto range = Post("/v3/kv/range", R"({"key":"Zm9v"})");
+  EXPECT_NE(range->body.find(R"("kvs":[{"key":"Zm9v","create_revision":"2","mod_revision":"2",)"
+                             R"("version":"1","value":"YmFy"}],"count":"1"})"),
+            std::string::npos)
+      << range->body;
+  EXPECT_EQ(Post("/v3beta/kv/range", R"({"key":"Zm9v"})")->body, range->body);
+}
+
+TEST_F(GatewayTest, LargeAnswerIsWhole) {
+  const std::string value(5'000, 'v');
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(api_.member.Put("k" + std::to_string(i), value).status.ok());
+  }
+  const auto range = Post("/v3/kv/range", R"({"key":"aw==","range_end":"bA=="})");
+  EXPECT_EQ(range->status, 200);
+  EXPECT_GT(range->body.size(), 40U * 6'666U);
+  EXPECT_TRUE(range->body.ends_with(R"("count":"40"})"));
+}
+
+TEST_F(GatewayTest, EmptyBodyIsAnEmptyMessage) {
+  EXPECT_EQ(Post("/v3/maintenance/status", "")->status, 200);
+  EXPECT_EQ(Post("/v3/maintenance/defragment", " \n")->body, "{}");
+}
+
+TEST_F(GatewayTest, DataAfterTheFirstObjectIsIgnored) {
+  EXPECT_EQ(Post("/v3/kv/range", R"({"key":"Zm9v"} garbage)")->status, 200);
+}
+
+TEST_F(GatewayTest, BadBodiesAre400) {
+  for (const char* body : {"{", "null", "[]", "\"x\"", R"({"key":1})", R"({"key":"!"})",
+                           R"({"key":"YQ==","key":"YQ=="})"}) {
+    const auto answer = Post("/v3/kv/range", body);
+    EXPECT_EQ(answer->status, 400) << body;
+    EXPECT_TRUE(answer->body.starts_with(R"({"code":3,"message":")")) << answer->body;
+    EXPECT_FALSE(answer->headers.contains("Grpc-Metadata-Content-Type"));
+  }
+}
+
+TEST_F(GatewayTest, HandlerErrorsKeepCodeAndText) {
+  const auto answer = Post("/v3/kv/range", "{}");
+  EXPECT_EQ(answer->status, 400);
+  EXPECT_EQ(answer->body, R"({"code":3,"message":"etcdserver: key is not provided"})");
+  EXPECT_EQ(Post("/v3/lease/revoke", R"({"ID":"9"})")->status, 404);
+  EXPECT_EQ(Post("/v3/kv/lease/revoke", R"({"ID":9})")->status, 404);
+  EXPECT_EQ(Post("/v3/auth/enable", "{}")->status, 501);
+}
+
+TEST_F(GatewayTest, UnknownPathsAndMethods) {
+  for (const char* path : {"/v3/", "/v3/nothing", "/v3/kv/range/", "/v3/kv/range:x"}) {
+    const auto answer = Post(path, "{}");
+    EXPECT_EQ(answer->status, 404) << path;
+    EXPECT_EQ(answer->body, R"({"code":5,"message":"Not Found"})");
+  }
+  for (const char* method : {"GET", "HEAD", "PUT"}) {
+    const auto answer = Start("/v3/kv/range", "", {}, method);
+    EXPECT_EQ(answer->status, 501) << method;
+    EXPECT_EQ(answer->body, R"({"code":12,"message":"Method Not Allowed"})");
+  }
+  const auto redirect = Start("/v3", "{}");
+  EXPECT_EQ(redirect->status, 307);
+  EXPECT_EQ(redirect->headers["Location"], "/v3/");
+}
+
+TEST_F(GatewayTest, MessageOverTheReceiveLimitIs429) {
+  gateway_ = MakeGateway(*api_.table, executor_, {.receive_message_bytes_max = 10});
+  const auto answer = Post("/v3/kv/put", R"({"key":"Zm9v","value":"YmFyYmFyYmFy"})");
+  EXPECT_EQ(answer->status, 429);
+  EXPECT_EQ(answer->body,
+            R"x({"code":8,"message":"grpc: received message larger than max (16 vs. 10)"})x");
+}
+
+TEST_F(GatewayTest, MetadataHeadersReachTheHandler) {
+  api_.node.shown_status = node::Status();
+  EXPECT_EQ(Post("/v3/maintenance/status", "{}")->status, 200);
+  const auto answer = Post("/v3/maintenance/status", "{}", {{"grpc-metadata-hasleader", "true"}});
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_EQ(answer->body, R"({"code":14,"message":"etcdserver: no leader"})");
+  // Without the prefix it is no metadata.
+  EXPECT_EQ(Post("/v3/maintenance/status", "{}", {{"hasleader", "true"}})->status, 200);
+}
+
+TEST_F(GatewayTest, MalformedTimeoutIs400) {
+  for (const char* timeout : {"x", "1", "1x", "m", "-1m"}) {
+    const auto answer = Post("/v3/maintenance/status", "{}", {{"grpc-timeout", timeout}});
+    EXPECT_EQ(answer->status, 400) << timeout;
+    EXPECT_EQ(answer->body,
+              std::string(R"({"code":3,"message":"invalid grpc-timeout: )") + timeout + "\"}");
+  }
+}
+
+TEST_F(GatewayTest, ExpiredTimeoutIs504) {
+  api_.node.shown_status = node::Status();  // nobody answers a keepalive or a time to live
+  const auto answer = Post("/v3/lease/timetolive", R"({"ID":1})", {{"grpc-timeout", "50m"}});
+  EXPECT_EQ(answer->status, 504);
+  EXPECT_EQ(answer->body, R"({"code":4,"message":"context deadline exceeded"})");
+  EXPECT_EQ(Post("/v3/maintenance/status", "{}", {{"grpc-timeout", "99999999H"}})->status, 200);
+}
+
+TEST_F(GatewayTest, WatchStreamsOneResultALine) {
+  const auto watch = Start("/v3/watch", R"({"create_request":{"key":"Zm9v"}}
+                                          {"create_request":{"key":"YmFy","watch_id":"5"}})");
+  ASSERT_TRUE(api_.member.WaitFor([&] { return watch->Lines() == 2; }));
+  EXPECT_EQ(watch->status, 200);
+  EXPECT_EQ(watch->headers["Content-Type"], "application/json");
+  ASSERT_TRUE(api_.member.Put("foo", "bar").status.ok());
+  ASSERT_TRUE(api_.member.WaitFor([&] { return watch->Lines() == 3; }));
+  EXPECT_NE(watch->body.find(R"("events":[{"kv":{"key":"Zm9v")"), std::string::npos)
+      << watch->body;  // type PUT is left out
+  EXPECT_TRUE(watch->body.starts_with(R"({"result":{"header":{)"));
+  EXPECT_NE(watch->body.find(R"("watch_id":"5","created":true)"), std::string::npos);
+  EXPECT_FALSE(watch->ended);  // until the client leaves
+  watch->Leave();
+  api_.Settle();
+  ASSERT_TRUE(api_.member.Put("foo", "bar").status.ok());
+  api_.Settle();
+  EXPECT_EQ(watch->Lines(), 3U);
+}
+
+TEST_F(GatewayTest, MalformedJsonEndsAStreamsBodyQuietly) {
+  const auto watch = Start("/v3/watch", R"({"create_request":{"key":"Zm9v"}} {"create)");
+  ASSERT_TRUE(api_.member.WaitFor([&] { return watch->Lines() == 1; }));
+  EXPECT_FALSE(watch->ended);
+}
+
+TEST_F(GatewayTest, ErrorBeforeTheFirstMessageHasItsStatus) {
+  const auto bad = Post("/v3/watch", R"({"create_request":{"key":5}})");
+  EXPECT_EQ(bad->status, 400);
+  EXPECT_TRUE(bad->body.starts_with(R"({"error":{"code":3,"message":")")) << bad->body;
+  const auto snapshot = Post("/v3/maintenance/snapshot", "");
+  EXPECT_EQ(snapshot->status, 501);
+}
+
+TEST_F(GatewayTest, KeepAliveEndsWithItsBody) {
+  ASSERT_EQ(Post("/v3/lease/grant", R"({"ID":7,"TTL":"10"})")->status, 200);
+  const auto answer = Post("/v3/lease/keepalive", R"({"ID":7}{"ID":"8"})");
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(answer->Lines(), 2U);
+  EXPECT_NE(answer->body.find(R"("ID":"7","TTL":"10"}})"), std::string::npos) << answer->body;
+  EXPECT_NE(answer->body.find(R"("ID":"8"}})"), std::string::npos) << answer->body;
+}
+
+TEST_F(GatewayTest, EveryCodeHasItsHttpStatus) {
+  using Code = absl::StatusCode;
+  const std::map<Code, int> expected = {{Code::kOk, 200},
+                                        {Code::kCancelled, 499},
+                                        {Code::kUnknown, 500},
+                                        {Code::kInvalidArgument, 400},
+                                        {Code::kDeadlineExceeded, 504},
+                                        {Code::kNotFound, 404},
+                                        {Code::kAlreadyExists, 409},
+                                        {Code::kPermissionDenied, 403},
+                                        {Code::kUnauthenticated, 401},
+                                        {Code::kResourceExhausted, 429},
+                                        {Code::kFailedPrecondition, 400},
+                                        {Code::kAborted, 409},
+                                        {Code::kOutOfRange, 400},
+                                        {Code::kUnimplemented, 501},
+                                        {Code::kInternal, 500},
+                                        {Code::kUnavailable, 503},
+                                        {Code::kDataLoss, 500}};
+  for (const auto& [code, status] : expected) EXPECT_EQ(HttpStatusOf(code), status);
+}
+
+}  // namespace
+}  // namespace etcd::api::gateway
