@@ -1,5 +1,6 @@
 #include "server/wal/replayer.h"
 
+#include <cstdint>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +12,9 @@ namespace etcd::wal {
 namespace {
 
 using raftcodec::RecordType;
+
+// No cluster lives long enough for so many elections; member ids are hashes far above it.
+constexpr Term kTermsEnd{std::uint64_t{1} << 32};
 
 absl::Status Refuse(std::string_view reason) { return base::DataLoss(reason); }
 
@@ -68,10 +72,9 @@ absl::Status Replayer::ApplyEntry(std::string_view data) {
   auto decoded = raftcodec::DecodeEntry(data);
   if (!decoded.ok()) return Refuse(base::MessageOf(decoded.status()));
   raft::Entry entry = std::move(decoded).value();
-  // A hard state read as an entry has a member id for its term and no data.
-  const bool is_change = entry.type != raft::EntryType::kNormal;
-  if (!entry.term || !entry.index || entry.type > raft::EntryType::kConfChangeV2 ||
-      (is_change && entry.data.empty())) {
+  // A hard state read as an entry has no data, and a member id for its term.
+  const bool is_hard_state = entry.data.empty() && entry.term >= kTermsEnd;
+  if (!entry.term || !entry.index || is_hard_state) {
     return Refuse("entry record with impossible content");
   }
   last_index = entry.index;

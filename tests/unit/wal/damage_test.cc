@@ -70,10 +70,8 @@ class WalDamage : public ::testing::Test {
   void TearDown() override { base::SetLogLevel(base::LogLevel::kInfo); }
 };
 
-// every cut of the file boots with a prefix, and only what the cut took is missing.
-TEST_F(WalDamage, TruncationAtEveryByteBoots) {
-  Log log = MakeLog(60);
-  ASSERT_GT(log.names.size(), 2U);
+// every cut of the last file boots with a prefix; only what the cut took is missing.
+void TruncateAtEveryByte(Log log) {
   const std::string whole = log.contents.back();
   std::size_t last_count = 0;
   for (std::size_t size = 0; size <= whole.size(); ++size) {
@@ -91,6 +89,18 @@ TEST_F(WalDamage, TruncationAtEveryByteBoots) {
     ASSERT_EQ(again->entries, replay->entries) << size;
   }
   EXPECT_EQ(last_count, log.truth.entries.size());
+}
+
+TEST_F(WalDamage, TruncationAtEveryByteBoots) {
+  Log log = MakeLog(60);
+  ASSERT_GT(log.names.size(), 2U);
+  TruncateAtEveryByte(std::move(log));
+}
+
+TEST_F(WalDamage, TruncationOfRecordsOfSeveralSectorsBoots) {
+  Log log = MakeLog(5, 1500);
+  ASSERT_GT(log.names.size(), 2U);
+  TruncateAtEveryByte(std::move(log));
 }
 
 TEST_F(WalDamage, RepairKeepsACopyOfWhatItCuts) {
@@ -141,9 +151,8 @@ TEST_F(WalDamage, AppendingGoesOnAfterARepair) {
   }
 }
 
-// R-15 on a whole log: every single bit of every segment.
-TEST_F(WalDamage, EveryBitFlipIsRefusedOrHarmless) {
-  const Log log = MakeLog(40);
+// Every single bit of every segment of `log`.
+void FlipEveryBit(const Log& log) {
   ASSERT_GE(log.names.size(), 2U);
   std::size_t refused = 0;
   std::size_t harmless = 0;
@@ -165,6 +174,13 @@ TEST_F(WalDamage, EveryBitFlipIsRefusedOrHarmless) {
   }
   EXPECT_GT(refused, harmless / 4);
   EXPECT_GT(harmless, 0U) << "padding and preallocated space";
+}
+
+// R-15 on whole logs.
+TEST_F(WalDamage, EveryBitFlipIsRefusedOrHarmless) { FlipEveryBit(MakeLog(40)); }
+
+TEST_F(WalDamage, EveryBitFlipInRecordsOfSeveralSectorsIsRefusedOrHarmless) {
+  FlipEveryBit(MakeLog(7, 700));
 }
 
 TEST_F(WalDamage, RefusalNamesFileOffsetIndexAndReason) {
