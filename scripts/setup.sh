@@ -10,7 +10,7 @@ build_packages=(
   nlohmann-json3-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
 )
 # A real etcd and etcdctl to compare with, and the Python client that people use.
-test_packages=(clang-format curl etcd-client etcd-server python3 python3-etcd3)
+test_packages=(clang-format curl etcd-client etcd-server jq python3 python3-etcd3)
 
 wanted=("${build_packages[@]}")
 if [ "${1:-}" = --test ]; then wanted+=("${test_packages[@]}"); fi

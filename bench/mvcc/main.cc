@@ -1,6 +1,7 @@
 // Costs of the store on the disk engine: ns per operation, wall and CPU. Not a test.
 //   mvcc_bench [keys=1000000] [directory]
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -8,7 +9,6 @@
 #include <fstream>
 #include <functional>
 #include <string>
-#include <atomic>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <vector>

@@ -1,8 +1,7 @@
 #include "server/base/thread_executor.h"
 
-#include <pthread.h>
-
 #include <algorithm>
+#include <pthread.h>
 #include <utility>
 
 namespace etcd::base {

@@ -98,17 +98,19 @@ class EtcdProcess:
 
     def command(self):
         peer = f"http://127.0.0.1:{self.peer_port}"
+        names = [arg[len("--name="):] for arg in self.args if arg.startswith("--name=")]
+        name = names[-1] if names else self.name
         listen = self.endpoint_url()
         if self.client_socket:
             listen += f",unix://{self.client_socket}"
         flags = {
-            "--name": self.name,
+            "--name": name,
             "--data-dir": self.data_dir,
             "--listen-client-urls": listen,
             "--advertise-client-urls": self.endpoint_url(),
             "--listen-peer-urls": peer,
             "--initial-advertise-peer-urls": peer,
-            "--initial-cluster": f"{self.name}={peer}",
+            "--initial-cluster": f"{name}={peer}",
         }
         given = {arg.split("=", 1)[0] for arg in self.args}
         ours = [f"{flag}={value}" for flag, value in flags.items() if flag not in given]

@@ -37,8 +37,8 @@ Record* Record::Allocate(std::string_view key, Form form) {
   const std::size_t extra = form == Form::kCompacted ? sizeof(Generation) : 0;
   void* memory = std::malloc(std::max(kHeaderBytes + extra + key.size(), sizeof(Record)));
   CHECK(memory != nullptr) << "out of memory";
-  auto* record = new (memory) Record(static_cast<std::uint32_t>(key.size()) |
-                                     (static_cast<std::uint32_t>(form) << 30));
+  auto* record = new (memory)
+      Record(static_cast<std::uint32_t>(key.size()) | (static_cast<std::uint32_t>(form) << 30));
   std::memcpy(record->tail() + extra, key.data(), key.size());
   return record;
 }

@@ -8,7 +8,9 @@ namespace etcd::base {
 namespace {
 
 // RFC 3720 B.4 check value.
-TEST(Crc32c, MatchesThePublishedCheckValue) { EXPECT_EQ(UpdateCrc32c(0, "123456789"), 0xE3069283U); }
+TEST(Crc32c, MatchesThePublishedCheckValue) {
+  EXPECT_EQ(UpdateCrc32c(0, "123456789"), 0xE3069283U);
+}
 
 TEST(Crc32c, ChainsAcrossCallsAtEverySplit) {
   constexpr std::string_view kText = "the running crc goes over the data of all records";

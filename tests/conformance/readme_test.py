@@ -1,0 +1,93 @@
+"""Runs every command of README.md against our server and compares what it prints.
+
+```console blocks: "$ command" and its output, exactly. A command that does not end by itself (etcdctl
+watch) is stopped once its expected output has appeared. ```sh blocks: "scripts/run.sh FLAGS" must
+become ready with these flags; git clone and scripts/test.sh (which runs this) are only looked at.
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from etcd_process import EtcdProcess, etcdctl_environment  # noqa: E402
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def session_steps():
+    """(command, expected output) of all console blocks, in order."""
+    steps = []
+    for block in blocks("console"):
+        for line in block.splitlines(keepends=True):
+            if line.startswith("$ "):
+                steps.append([line[2:].strip(), ""])
+            else:
+                steps[-1][1] += line
+    return steps
+
+
+class ReadmeTest(unittest.TestCase):
+    def test_the_session_prints_what_the_readme_shows(self):
+        steps = session_steps()
+        self.assertGreater(len(steps), 8)
+        with EtcdProcess() as etcd:
+            environment = etcdctl_environment()
+            environment["ETCDCTL_ENDPOINTS"] = etcd.endpoint()
+            for command, expected in steps:
+                with self.subTest(command=command):
+                    real = command.replace("localhost:2379", etcd.endpoint())
+                    run = self.run_until if "watch" in real else self.run_to_end
+                    self.assertEqual(run(real, environment, expected), self.trimmed(expected))
+
+    @staticmethod
+    def trimmed(text):
+        return text.rstrip("\n")
+
+    def run_to_end(self, command, environment, _):
+        result = subprocess.run(["bash", "-o", "pipefail", "-c", command], env=environment,
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                timeout=30, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return self.trimmed(result.stdout)
+
+    def run_until(self, command, environment, expected):
+        process = subprocess.Popen(shlex.split(command), env=environment, text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        deadline = threading.Timer(20, process.kill)
+        deadline.start()
+        lines = [process.stdout.readline() for _ in expected.splitlines()]
+        deadline.cancel()
+        process.kill()
+        process.communicate()
+        return self.trimmed("".join(lines))
+
+    def test_every_start_that_is_shown_becomes_ready(self):
+        starts = 0
+        for block in blocks("sh"):
+            for line in block.splitlines():
+                if line.startswith("git clone") or line == "scripts/test.sh":
+                    continue
+                words = shlex.split(line)
+                self.assertEqual(words[0], "scripts/run.sh", line)
+                with self.subTest(line=line), EtcdProcess(args=words[1:]):
+                    starts += 1
+        self.assertGreater(starts, 2)
+
+    def test_named_scripts_exist_and_run(self):
+        for path in set(re.findall(r"\bscripts/\w+\.sh", README)):
+            self.assertTrue(os.access(ROOT / path, os.X_OK), path)
+
+
+if __name__ == "__main__":
+    unittest.main()
