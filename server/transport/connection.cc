@@ -256,6 +256,7 @@ void Connection::Close() {
   boost::system::error_code ignored;
   readiness_.cancel(ignored);
   readiness_.release();
+  stream_.reset();  // now, not when the last handler under way lets go of us
   loop_.Remove(self);
   context_.connections.Remove();
 }

@@ -61,7 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const ListenEndpoint& endpoint_;
   std::string peer_;
   // Declared before the descriptor, which lets go of the number before the stream closes it.
-  std::unique_ptr<ByteStream> stream_;
+  std::unique_ptr<ByteStream> stream_;  // null when closed
   boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type> readiness_;
   std::unique_ptr<Protocol> protocol_;  // null until the first bytes told
   std::string sniffed_;                 // bytes before that

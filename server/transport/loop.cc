@@ -39,7 +39,7 @@ void Mailbox::WakeLocked() {
   if (wake_pending_) return;
   wake_pending_ = true;
   // On the loop thread the running handler settles before the loop sleeps.
-  if (current_loop != loop_) loop_->Wake();
+  if (current_loop != loop_ || !loop_->in_handler_) loop_->Wake();
 }
 
 bool Mailbox::OnLoopThread() const {
@@ -109,7 +109,10 @@ void Loop::Wake() {
   boost::asio::post(io_, [this] { Run([] {}); });
 }
 
-void Loop::Enter() { now_ = std::chrono::steady_clock::now(); }
+void Loop::Enter() {
+  in_handler_ = true;
+  now_ = std::chrono::steady_clock::now();
+}
 
 void Loop::Settle() {
   if (mailbox_->TakeAll(running_)) {
@@ -125,6 +128,7 @@ void Loop::Settle() {
   // What came up meanwhile waits for one round of the other descriptors, so that a stream which
   // always has more to send cannot keep the loop for itself.
   if (!dirty_.empty() || !mailbox_->empty()) Wake();
+  in_handler_ = false;
 }
 
 void Loop::ArmTimer() {
@@ -149,6 +153,8 @@ void Loop::Remove(const std::shared_ptr<Connection>& connection) { connections_.
 
 void Loop::MarkDirty(std::shared_ptr<Connection> connection) {
   dirty_.push_back(std::move(connection));
+  // A destructor that runs between two handlers may complete a call.
+  if (!in_handler_) Wake();
 }
 
 void Loop::AddHalfOpen(Connection* connection) {

@@ -138,6 +138,7 @@ class Loop {
   AsioTimer asio_timer_;
   std::optional<Time> armed_for_;  // when asio_timer_ fires
   Time now_;
+  bool in_handler_ = false;  // Settle will come
   std::unique_ptr<std::array<char, 64 * 1024>> read_buffer_;
   OutBuffer scratch_;
   Mailbox::Batch running_;

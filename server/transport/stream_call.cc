@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/base/status.h"
+
 namespace etcd::transport {
 
 void StreamCall::OnBegun() {
@@ -10,6 +12,7 @@ void StreamCall::OnBegun() {
 }
 
 bool StreamCall::OnMessage(std::string_view message) {
+  if (ended_.load(std::memory_order_relaxed)) return false;
   handler_->OnMessage(message);
   // A handler that finished meanwhile wants no more.
   return !ended_.load(std::memory_order_relaxed);
@@ -17,6 +20,10 @@ bool StreamCall::OnMessage(std::string_view message) {
 
 void StreamCall::OnEndStream() {
   if (finished() || ended_.load(std::memory_order_relaxed)) return;
+  if (reader().held_bytes() > 0) {
+    GrpcCall::Finish(base::MakeStatus(absl::StatusCode::kInternal, "unexpected EOF"), nullptr);
+    return;
+  }
   handler_->OnHalfClose();
 }
 

@@ -232,6 +232,16 @@ TEST_F(StreamCallTest, TooLongMessageEndsTheStream) {
   EXPECT_EQ(record_.count(), 1U);
 }
 
+TEST_F(StreamCallTest, MessageCutShortIsNotAHalfClose) {
+  server_.Start();
+  H2Client client(server_.port);
+  const std::int32_t id = Open(client);
+  client.SendBody(id, GrpcMessage("hello").substr(0, 6), true);
+  ASSERT_TRUE(client.Finish(id));
+  EXPECT_EQ(client.stream(id).GrpcStatus(), 13);
+  EXPECT_EQ(record_.half_closes, 0);
+}
+
 TEST_F(StreamCallTest, SharedMessageReachesEveryStream) {
   constexpr int kStreams = 50;
   std::vector<base::StreamSinkPtr> sinks;
