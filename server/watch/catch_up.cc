@@ -30,7 +30,7 @@ struct CatchUpItem final : RangeItem {
 struct CatchUp {
   Revision from;
   Revision to;            // last revision that the step has looked at, or will
-  std::size_t bytes = 0;  // stored bytes looked at
+  std::size_t bytes = 0;  // stored bytes looked at, and bytes collected for watchers
   std::deque<CatchUpItem> items;
   RangeIndex index;
   std::vector<CatchUpItem*> matched;
@@ -132,7 +132,10 @@ void WatchHub::Impl::Take(CatchUp& step, const mvcc::RevisionChanges& changes) {
     if (changes.revision >= item->next && !item->watchers.empty()) {
       if (item->revisions == options_.catch_up_revisions_per_response) HandOver(*item);
       if (item->revisions++ == 0) item->first = changes.revision;
+      const std::size_t before = item->bytes.size();
       encoder.Append(item->bytes, item->hits, (item->flags & kPrevKv) != 0);
+      // Counted for each item: many different ranges over the same history must not add up.
+      step.bytes += item->bytes.size() - before;
       item->events += static_cast<std::uint32_t>(item->hits.size());
     }
     item->hits.clear();

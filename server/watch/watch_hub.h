@@ -85,7 +85,7 @@ struct WatchOptions {
   std::int64_t catch_up_revisions_per_response = 1000;
   std::size_t catch_up_watchers = 512;              // per step of catching up
   std::int64_t catch_up_revisions_per_step = 2000;  // then live events get their turn
-  std::size_t catch_up_bytes_per_step = 4 << 20;
+  std::size_t catch_up_bytes_per_step = 8 << 20;    // read and collected
 };
 
 // Gauges and counters; called on the watch thread. Deltas of a closed stream always add up to 0.
