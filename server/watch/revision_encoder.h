@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
+#include <absl/container/btree_map.h>
 #include <absl/functional/function_ref.h>
 
 #include "server/watch/event_block.h"
@@ -50,8 +50,8 @@ class RevisionEncoder {
 
   const mvcc::RevisionChanges& revision_;
   PrevOf prev_of_;
-  absl::flat_hash_map<std::uint32_t, std::optional<base::Slice>> prev_;
-  absl::flat_hash_map<std::vector<std::uint32_t>, EventBlock> blocks_[2];  // [with_prev]
+  absl::btree_map<std::uint32_t, std::optional<base::Slice>> prev_;
+  absl::btree_map<std::vector<std::uint32_t>, EventBlock> blocks_[2];  // [with_prev]
 };
 
 }  // namespace etcd::watch
