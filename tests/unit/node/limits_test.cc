@@ -222,6 +222,23 @@ TEST(Lease, LivesOnAfterARestartWithItsFullTime) {
   ASSERT_TRUE(member.WaitFor([&] { return member.Get("a").empty(); }));
 }
 
+// etcd issue 15247: a clock of another term must not revoke anything.
+TEST(Lease, AStaleClockRevokesNothing) {
+  SimMember member(17);
+  ASSERT_TRUE(member.Boot().ok());
+  Grant(member, 5, 100);
+  auto* sink = dynamic_cast<lease::ExpireSink*>(&*member);
+  ASSERT_NE(sink, nullptr);
+  const Term term = member->status().term;
+  absl::Status status;
+  sink->ProposeRevoke(LeaseId(5), term - 1, [&](absl::Status s) { status = s; });
+  ASSERT_TRUE(member.WaitFor([&] { return !status.ok(); }));
+  EXPECT_EQ(ErrcOf(status), Errc::kNotLeader);
+  EXPECT_TRUE(member->lessor().Lookup(LeaseId(5)).has_value());
+  sink->ProposeRevoke(LeaseId(5), term, [&](absl::Status s) { status = s; });
+  ASSERT_TRUE(member.WaitFor([&] { return !member->lessor().Lookup(LeaseId(5)).has_value(); }));
+}
+
 // ---- Snapshots
 
 TEST(Snapshots, AreTakenAndOldSegmentsGo) {
