@@ -243,6 +243,24 @@ TEST(Restart, WorksAfterEveryKindOfRequest) {
   }
 }
 
+// The commit index that makes a snapshot's record believable is on disk before older files go.
+TEST(Restart, WorksWhileIdleAfterAnySnapshot) {
+  for (int puts = 1; puts <= 12; ++puts) {
+    SimMember member(13, SmallOptions());
+    ASSERT_TRUE(member.Boot().ok());
+    for (int i = 0; i < puts; ++i) {
+      ASSERT_TRUE(member.Put("k", std::to_string(i)).status.ok());
+      member.scheduler.RunFor(std::chrono::milliseconds(10));
+    }
+    member.Kill();
+    member.disk.CrashLosingAll();
+    member.engine.CrashToLastFlush();
+    const absl::Status booted = member.Boot();
+    ASSERT_TRUE(booted.ok()) << booted << " after " << puts << " puts";
+    EXPECT_EQ(member.Get("k"), std::to_string(puts - 1));
+  }
+}
+
 TEST(Restart, OfAnEmptyLogFinishesTheBootstrap) {
   SimMember member(12);
   ASSERT_TRUE(member.Open().ok());
