@@ -105,10 +105,10 @@ absl::Status StoreImpl::ForEachLeasedKey(
 }
 
 absl::StatusOr<HashResult> StoreImpl::HashKv(Revision at) const {
-  if (at.value() > 0) {
-    if (const auto cached = hashes_.Find(at)) {
-      return HashResult{cached->hash, cached->compact_revision, at, current_revision()};
-    }
+  // As given, before 0 becomes the current revision: after Compact(0) etcd answers HashKV(0) with
+  // the hash of that compaction.
+  if (const auto cached = hashes_.Find(at)) {
+    return HashResult{cached->hash, cached->compact_revision, at, current_revision()};
   }
   HashResult result{.hash_revision = at};
   std::optional<ReadPin> pin;
