@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,8 @@ struct LegacyRequest;
 struct Outcome {
   RequestId id;
   Result result;
-  Revision physical;  // > 0: answer when the compaction of this revision is done on disk here
+  // Set: answer when the compaction of this revision (0 is one too) is done on disk here.
+  std::optional<Revision> physical;
 };
 
 // What a batch of entries asks of the node, once it is published.

@@ -62,7 +62,7 @@ class TxnRun {
   absl::Status Check(const TxnRequest& txn) {
     for (const RequestOp& op : Branch(txn, path_[next_++])) {
       if (op.has_request_range()) RETURN_IF_ERROR(CheckRange(context_, op.request_range()));
-      if (op.has_request_put()) RETURN_IF_ERROR(CheckPut(context_, op.request_put()));
+      if (op.has_request_put()) RETURN_IF_ERROR(CheckPutInTxn(context_, op.request_put()));
       if (op.has_request_txn()) RETURN_IF_ERROR(Check(op.request_txn()));
     }
     return absl::OkStatus();

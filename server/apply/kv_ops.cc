@@ -89,6 +89,19 @@ bool HoldsWithoutMatch(const etcdserverpb::Compare& c) {
   return c.target() != etcdserverpb::Compare::VALUE && Satisfies(c, KeyValueView());
 }
 
+absl::Status CheckLease(const KvContext& context, const etcdserverpb::PutRequest& request) {
+  if (request.lease() == 0 || context.lessor.Exists(LeaseId(request.lease()))) {
+    return absl::OkStatus();
+  }
+  return Error(Errc::kLeaseNotFound);
+}
+
+absl::Status CheckKeyIsThere(const KvContext& context, const etcdserverpb::PutRequest& request) {
+  if (!request.ignore_value() && !request.ignore_lease()) return absl::OkStatus();
+  if (context.txn.Find(request.key()).has_value()) return absl::OkStatus();
+  return Error(Errc::kKeyNotFound);
+}
+
 }  // namespace
 
 absl::Status CheckRange(const KvContext& context, const etcdserverpb::RangeRequest& request) {
@@ -99,14 +112,13 @@ absl::Status CheckRange(const KvContext& context, const etcdserverpb::RangeReque
 }
 
 absl::Status CheckPut(const KvContext& context, const etcdserverpb::PutRequest& request) {
-  if (request.lease() != 0 && !context.lessor.Exists(LeaseId(request.lease()))) {
-    return Error(Errc::kLeaseNotFound);
-  }
-  if ((request.ignore_value() || request.ignore_lease()) &&
-      !context.txn.Find(request.key()).has_value()) {
-    return Error(Errc::kKeyNotFound);
-  }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(CheckLease(context, request));
+  return CheckKeyIsThere(context, request);
+}
+
+absl::Status CheckPutInTxn(const KvContext& context, const etcdserverpb::PutRequest& request) {
+  RETURN_IF_ERROR(CheckKeyIsThere(context, request));
+  return CheckLease(context, request);
 }
 
 absl::StatusOr<bool> HoldsFor(const RangeSource& source, const etcdserverpb::Compare& c,

@@ -30,7 +30,9 @@ struct KvContext {
 
 // ---- Checks against the state before the transaction; nothing is changed.
 absl::Status CheckRange(const KvContext& context, const etcdserverpb::RangeRequest& request);
+// Which of two errors wins differs between a plain put and one in a transaction, as in etcd.
 absl::Status CheckPut(const KvContext& context, const etcdserverpb::PutRequest& request);
+absl::Status CheckPutInTxn(const KvContext& context, const etcdserverpb::PutRequest& request);
 
 // Whether the condition holds for these records, all of its range. Errors come from the engine.
 absl::StatusOr<bool> HoldsFor(const RangeSource& source, const etcdserverpb::Compare& compare,

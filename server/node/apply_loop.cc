@@ -152,12 +152,12 @@ void ApplyLoop::Answer(std::vector<apply::Outcome>& outcomes) {
   std::vector<Waiter> waiters = shared_.waiters.TakeAll(ids);
   for (std::size_t i = 0; i < waiters.size(); ++i) {
     if (!waiters[i].done) continue;
-    if (outcomes[i].physical <= Revision(0)) {
+    if (!outcomes[i].physical.has_value()) {
       waiters[i].done(std::move(outcomes[i].result));
       continue;
     }
     shared_.store->WhenCompacted(
-        outcomes[i].physical,
+        *outcomes[i].physical,
         [done = std::move(waiters[i].done), result = std::move(outcomes[i].result)]() mutable {
           done(std::move(result));
         });

@@ -226,6 +226,19 @@ TEST_F(TxnTest, KeepsValueAndLeaseWhenAsked) {
   EXPECT_EQ(ErrcOf(RunTxn(txn).status), Errc::kKeyNotFound);
 }
 
+// A plain put reports the missing lease, one in a transaction the missing key (3.6.16).
+TEST_F(TxnTest, AMissingKeyIsReportedBeforeAMissingLease) {
+  TxnRequest txn;
+  auto* put = txn.add_success()->mutable_request_put();
+  put->set_key("absent");
+  put->set_ignore_value(true);
+  put->set_lease(77);
+  EXPECT_EQ(ErrcOf(RunTxn(txn).status), Errc::kKeyNotFound);
+  Request plain;
+  *plain.mutable_put() = *put;
+  EXPECT_EQ(ErrcOf(replica_.Run(plain).status), Errc::kLeaseNotFound);
+}
+
 // The hole in etcd's check of duplicates lets this through; the outcome must be the same
 // everywhere.
 TEST_F(TxnTest, DeleteOfAnOpenRangeThenPutRunsInOrder) {
