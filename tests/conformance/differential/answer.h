@@ -16,7 +16,10 @@ struct Answer {
 // "" when the answers say the same, else what differs. Identity (cluster, member, term) is set
 // aside, and what etcd leaves unspecified: order of equal sort keys, order of a lease's keys,
 // a second of remaining time.
-std::string Difference(const Request& request, const Answer& ours, const Answer& theirs);
+// `for_34`: their server is 3.4, which lacks HashKVResponse.hash_revision and the header of
+// AlarmResponse, and checks the operations of a transaction in another order.
+std::string Difference(const Request& request, const Answer& ours, const Answer& theirs,
+                       bool for_34);
 
 // Header revision of an OK answer, 0 when there is none.
 std::int64_t HeaderRevision(const Request& request, const Answer& answer);

@@ -289,6 +289,8 @@ Request Generator::Next(const View& view) {
     etcdserverpb::CompactionRequest request;
     request.set_revision(OneIn(2) ? RevisionNear(view)
                                   : view.compacted + 1 + static_cast<std::int64_t>(Below(40)));
+    // 3.4 keeps no hashes of compactions; one at 0 would show that.
+    if (for_34_ && request.revision() == 0) request.set_revision(1);
     // Physical, so that a hash computed right after it does not depend on timing.
     request.set_physical(true);
     return encode(Kind::kCompact, "/etcdserverpb.KV/Compact", request);
@@ -317,7 +319,8 @@ Request Generator::Next(const View& view) {
   }
   if (dice < 96) {
     etcdserverpb::HashKVRequest request;
-    request.set_revision(OneIn(3) ? 0 : RevisionNear(view));
+    // 3.4 refuses the compact revision itself, and negative ones.
+    if (!for_34_ && !OneIn(3)) request.set_revision(RevisionNear(view));
     return encode(Kind::kHashKv, "/etcdserverpb.Maintenance/HashKV", request);
   }
   if (dice < 97) {

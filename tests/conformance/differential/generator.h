@@ -43,7 +43,7 @@ struct View {
 
 class Generator {
  public:
-  // `for_34`: leaves out what 3.4 is known to answer differently (see runner.cc).
+  // `for_34`: leaves out what 3.4 is known to answer differently (reasons in generator.cc).
   Generator(std::uint64_t seed, bool for_34) : random_(seed), for_34_(for_34) {}
 
   Request Next(const View& view);
