@@ -70,12 +70,12 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
 
   void Start(std::string_view request, base::Executor& timers) {
     auto self = shared_from_this();
-    if (context_->deadline.has_value()) {
-      timers.PostAfter(*context_->deadline - timers.clock().Now(), [self] {
-        self->context_->canceled = true;
-        self->Answer(Error(Errc::kContextDeadlineExceeded));
-      });
-    }
+    AtDeadline(*context_, timers, [weak = weak_from_this()] {
+      const auto call = weak.lock();
+      if (call == nullptr) return;  // long answered
+      call->context_->canceled = true;
+      call->Answer(Error(Errc::kContextDeadlineExceeded));
+    });
     responder_->OnGone([weak = weak_from_this()] {
       if (const auto call = weak.lock()) call->context_->canceled = true;
     });

@@ -112,4 +112,10 @@ absl::StatusOr<base::CallContextPtr> MakeContext(const base::HttpRequest& reques
   return context;
 }
 
+void AtDeadline(const base::CallContext& context, base::Executor& timers, base::Task expire) {
+  if (!context.deadline.has_value()) return;
+  const nanoseconds delay = *context.deadline - timers.clock().Now();
+  if (delay < std::chrono::hours(24)) timers.PostAfter(delay, std::move(expire));
+}
+
 }  // namespace etcd::api::gateway

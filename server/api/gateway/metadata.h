@@ -4,6 +4,7 @@
 
 #include "server/base/call.h"
 #include "server/base/clock.h"
+#include "server/base/executor.h"
 #include "server/base/http_call.h"
 
 namespace etcd::api::gateway {
@@ -13,5 +14,9 @@ namespace etcd::api::gateway {
 absl::StatusOr<base::CallContextPtr> MakeContext(const base::HttpRequest& request,
                                                  std::string_view method_path,
                                                  base::Clock::Monotonic now);
+
+// Runs `expire` at the call's deadline, if it has one worth a timer: timers cannot be taken back,
+// so `expire` holds the call weakly, and a deadline more than a day away is none.
+void AtDeadline(const base::CallContext& context, base::Executor& timers, base::Task expire);
 
 }  // namespace etcd::api::gateway

@@ -8,6 +8,7 @@
 
 #include "server/api/gateway/json_message.h"
 #include "server/api/gateway/json_reader.h"
+#include "server/api/gateway/metadata.h"
 #include "server/api/gateway/status_map.h"
 #include "server/base/mutex.h"
 #include "server/base/status.h"
@@ -89,10 +90,9 @@ void StartStream(const Route& route, base::CallContextPtr context, const base::H
                  base::HttpResponderPtr responder, base::Executor& timers) {
   auto sink = std::make_shared<Sink>(*route.response, responder);
   std::shared_ptr<base::StreamHandler> handler = route.method->stream->Open(context, sink);
-  if (context->deadline.has_value()) {
-    timers.PostAfter(*context->deadline - timers.clock().Now(),
-                     [sink] { sink->Finish(Error(Errc::kContextDeadlineExceeded)); });
-  }
+  AtDeadline(*context, timers, [weak = std::weak_ptr<Sink>(sink)] {
+    if (const auto open = weak.lock()) open->Finish(Error(Errc::kContextDeadlineExceeded));
+  });
   Feed(route, request.body, *handler, *sink);
   // Also after the answer's end; the handler hears of it once.
   responder->OnGone([context, handler] {

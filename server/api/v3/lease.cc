@@ -41,14 +41,36 @@ absl::StatusOr<base::Body> AnswerTimeToLive(const Core& core, LeaseId id, bool w
 }
 
 void AwaitPrimaryUntil(const Core& core, CallContextPtr context, base::Clock::Monotonic deadline,
+                       absl::AnyInvocable<void(absl::Status)> then);
+
+bool LeadsIn(const Core& core, Term term) {
+  const node::Status status = core.node().status();
+  return status.leader == core.node().member_id() && status.term == term &&
+         core.deps().lessor.IsPrimary();
+}
+
+// The read index of another leader proves nothing about this member: it must lead in the same term
+// before and after.
+void ConfirmLeadership(const Core& core, CallContextPtr context, Term term,
+                       base::Clock::Monotonic deadline,
                        absl::AnyInvocable<void(absl::Status)> then) {
-  const MemberId leader = core.node().status().leader;
-  if (leader == core.node().member_id() && core.deps().lessor.IsPrimary()) {
-    return core.AfterReadIndex(context, std::move(then));
+  core.AfterReadIndex(context, [&core, context, term, deadline,
+                                then = std::move(then)](absl::Status status) mutable {
+    if (!status.ok()) return then(std::move(status));
+    if (LeadsIn(core, term)) return then(absl::OkStatus());
+    AwaitPrimaryUntil(core, std::move(context), deadline, std::move(then));
+  });
+}
+
+void AwaitPrimaryUntil(const Core& core, CallContextPtr context, base::Clock::Monotonic deadline,
+                       absl::AnyInvocable<void(absl::Status)> then) {
+  const node::Status status = core.node().status();
+  if (LeadsIn(core, status.term)) {
+    return ConfirmLeadership(core, std::move(context), status.term, deadline, std::move(then));
   }
   base::Executor& timers = core.deps().background;
   if (timers.clock().Now() >= deadline) {
-    return then(Error(leader ? Errc::kTimeout : Errc::kNoLeader));
+    return then(Error(status.leader ? Errc::kTimeout : Errc::kNoLeader));
   }
   if (context->canceled) return then(Error(Errc::kContextCanceled));
   timers.PostAfter(kPrimaryRetryInterval, [&core, context = std::move(context), deadline,

@@ -30,7 +30,6 @@ struct Options {
   std::chrono::nanoseconds election_timeout = std::chrono::seconds(1);
   // 5 s + 2 election timeouts: how long a forwarded lease call waits for a leader.
   std::chrono::nanoseconds request_timeout = std::chrono::seconds(7);
-  bool reflection = false;  // grpc.reflection; etcd does not serve it
 };
 
 // Counts calls (etcd_server_client_requests_total). Thread-safe, called on the loop threads for

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,10 +38,12 @@ class ShapedNode final : public node::Node {
   }
   void ReadIndex(node::ReadDone done) override {
     ++read_indexes;
+    if (before_read_index) before_read_index();
     if (read_index.has_value()) return done(*read_index);
     member_->ReadIndex(std::move(done));
   }
   int read_indexes = 0;
+  std::function<void()> before_read_index;
   node::Status status() const override { return shown_status.value_or(member_->status()); }
   MemberId member_id() const override { return member_->member_id(); }
   ClusterId cluster_id() const override { return member_->cluster_id(); }

@@ -202,6 +202,25 @@ TEST(LeaseKeepAlive, WithoutALeaderEndsWithNoLeader) {
   EXPECT_EQ(ErrcOf(*stream.sink->end), Errc::kNoLeader);
 }
 
+// etcd issue 20615: a read index that another leader answered confirms nothing here.
+TEST(LeaseKeepAlive, LeadershipLostDuringTheConfirmationRenewsNothing) {
+  Api api;
+  ASSERT_TRUE(api.StatusOf(kGrant, Grant(7, 10)).ok());
+  api.node.before_read_index = [&] {
+    node::Status deposed = api.member->status();
+    deposed.term = deposed.term + 1;
+    deposed.leader = MemberId(1);
+    api.node.shown_status = deposed;
+  };
+  const Api::Stream stream = api.Open(kKeepAlive);
+  stream.handler->OnMessage(KeepAlive(7));
+  api.member.scheduler.RunFor(std::chrono::seconds(1));
+  EXPECT_TRUE(stream.sink->messages.empty());
+  api.node.before_read_index = nullptr;
+  api.node.shown_status.reset();  // it leads again
+  EXPECT_TRUE(api.WaitFor(stream, 1));
+}
+
 TEST(LeaseKeepAlive, ClientThatDoesNotReadIsCutOff) {
   Api api;
   const Api::Stream stream = api.Open(kKeepAlive);
