@@ -40,9 +40,9 @@ struct MemberOptions {
   std::vector<InitialMember> initial_cluster;
   std::string cluster_token = "etcd-cluster";
 
-  std::string wal_dir;   // <data-dir>/member/wal
-  std::string snap_dir;  // <data-dir>/member/snap
-  std::size_t max_wals = 5;
+  std::string wal_dir;       // <data-dir>/member/wal
+  std::string snap_dir;      // <data-dir>/member/snap
+  std::size_t max_wals = 5;  // 0: all are kept; so for the next
   std::size_t max_snapshots = 5;
   std::uint64_t wal_segment_bytes = 64'000'000;
 

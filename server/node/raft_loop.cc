@@ -320,15 +320,20 @@ bool RaftLoop::OnSnapshotSaved(const raft::SnapshotMetadata& metadata) {
     return false;
   }
   wal_->ReleaseBefore(metadata.index);
-  if (auto purged = wal_->Purge(shared_.options.max_wals); !purged.ok()) {
-    LOG_WARN("failed to purge the log", {"error", purged.status()});
-  }
+  PurgeLog();
   const std::uint64_t keep = shared_.options.catchup_entries;
   if (metadata.index.value() > keep) {
     const Index compact_to = std::min(metadata.index - keep, core_.applied());
     if (compact_to >= core_.first_index()) core_.CompactLog(compact_to);
   }
   return true;
+}
+
+void RaftLoop::PurgeLog() {
+  if (shared_.options.max_wals == 0) return;
+  if (auto purged = wal_->Purge(shared_.options.max_wals); !purged.ok()) {
+    LOG_WARN("failed to purge the log", {"error", purged.status()});
+  }
 }
 
 // A restart believes a snapshot only up to the commit index in the log, so that goes first.

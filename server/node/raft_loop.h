@@ -63,6 +63,7 @@ class RaftLoop {
   void HearApply();
   void AdvanceReadys();
   bool Persist();
+  void PurgeLog();
   absl::Status RecordSnapshot(const raft::SnapshotMetadata& metadata);
   void CompleteReady();
   void OnSoftState(const raft::SoftState& state);

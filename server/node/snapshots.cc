@@ -49,8 +49,10 @@ void Snapshots::Save(const raft::Snapshot& snapshot) {
 
 // Only now: until the log names the new file, a restart needs an older one.
 void Snapshots::Purge() {
-  if (auto purged = snapshotter_->Purge(shared_.options.max_snapshots); !purged.ok()) {
-    LOG_WARN("failed to purge snapshots", {"error", purged.status()});
+  if (shared_.options.max_snapshots > 0) {
+    if (auto purged = snapshotter_->Purge(shared_.options.max_snapshots); !purged.ok()) {
+      LOG_WARN("failed to purge snapshots", {"error", purged.status()});
+    }
   }
   running_.store(false);
 }

@@ -262,6 +262,21 @@ TEST(Snapshots, AreTakenAndOldSegmentsGo) {
   EXPECT_EQ(member->Members()[0].name, "n1");
 }
 
+TEST(Snapshots, AreAllKeptWhenTheLimitIsZero) {
+  MemberOptions options = SimMember::DefaultOptions();
+  options.snapshot_count = 5;
+  options.catchup_entries = 2;
+  options.wal_segment_bytes = 512;
+  options.max_wals = 0;
+  options.max_snapshots = 0;
+  SimMember member(18, options);
+  ASSERT_TRUE(member.Boot().ok());
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(member.Put("a", std::to_string(i)).status.ok());
+  member.scheduler.RunFor(seconds(1));
+  EXPECT_GE(member.disk.List(options.snap_dir)->size(), 6U);
+  EXPECT_TRUE(member.disk.Exists(options.wal_dir + "/0000000000000000-0000000000000000.wal"));
+}
+
 // ---- Auto compaction
 
 TEST(AutoCompaction, PeriodicCompactsToTheRevisionOfAPeriodAgo) {
