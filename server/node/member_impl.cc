@@ -222,6 +222,7 @@ void MemberImpl::OnLeadership(Term, MemberId leader, bool is_self) {
 void MemberImpl::OnTermStarted(Term term) {
   shared_.lessor->Promote(term, shared_.options.election_timeout());
   duties_->OnTermStarted();
+  duties_->OnTick();  // publish at once: the client port opens after it
 }
 
 void MemberImpl::OnTick() {
