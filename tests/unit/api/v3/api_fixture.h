@@ -73,7 +73,9 @@ class CollectingSink final : public base::StreamSink {
   void Finish(absl::Status status) override {
     if (!end.has_value()) end = std::move(status);
   }
-  std::size_t PendingBytes() const override { return pending; }
+  std::size_t PendingBytes() const override {
+    return messages.size() >= stall_after ? kStalledBytes : pending;
+  }
   void NotifyWhenBelow(std::size_t bytes, absl::AnyInvocable<void()> ready) override {
     waits.push_back(bytes);
     waiter = std::move(ready);
@@ -81,7 +83,9 @@ class CollectingSink final : public base::StreamSink {
 
   std::vector<std::string> messages;
   std::optional<absl::Status> end;
+  static constexpr std::size_t kStalledBytes = 64 << 20;
   std::size_t pending = 0;
+  std::size_t stall_after = static_cast<std::size_t>(-1);  // the client reads no more than these
   std::vector<std::size_t> waits;
   absl::AnyInvocable<void()> waiter;
 };

@@ -100,14 +100,18 @@ TEST(RangeStream, ReadsAllChunksAtTheFirstOnesRevision) {
   Api api;
   Fill(api, 50, "old");
   Api::Stream stream = api.Open("/etcdserverpb.KV/RangeStream");
-  stream.sink->pending = 2 << 20;  // the client does not read: nothing goes out yet
+  stream.sink->stall_after = 1;
   stream.handler->OnMessage(Keys().SerializeAsString());
-  ASSERT_EQ(stream.sink->messages.size(), 0U);
+  ASSERT_EQ(stream.sink->messages.size(), 1U);
   ASSERT_EQ(stream.sink->waits, std::vector<std::size_t>{1 << 19});
-  stream.sink->pending = 0;
+  Fill(api, 60, "new");  // also keys that were not there
+  stream.sink->stall_after = 100;
   stream.sink->waiter();
   ASSERT_TRUE(api.member.WaitFor([&] { return stream.sink->end.has_value(); }));
-  EXPECT_EQ(Merge(stream).kvs_size(), 50);
+  const RangeResponse merged = Merge(stream);
+  for (const auto& kv : merged.kvs()) EXPECT_EQ(kv.value(), "old") << kv.key();
+  EXPECT_EQ(merged.header().revision(), 51);
+  EXPECT_EQ(merged.kvs_size(), 50);
 }
 
 TEST(RangeStream, RefusesWhatItCannotStream) {
