@@ -244,17 +244,19 @@ TEST_F(StreamCallTest, MessageCutShortIsNotAHalfClose) {
 
 TEST_F(StreamCallTest, SharedMessageReachesEveryStream) {
   constexpr int kStreams = 50;
-  std::vector<base::StreamSinkPtr> sinks;
+  std::vector<base::StreamSinkPtr> sinks;  // of the loop until `opened` says that it is complete
+  std::atomic<int> opened = 0;
   Record records[1];
   server_.Stream("/t.S/Fan", [&](auto, auto sink) {
     sinks.push_back(std::move(sink));
+    ++opened;
     return std::make_unique<Recorder>(records[0]);
   });
   server_.Start();
   H2Client client(server_.port);
   std::vector<std::int32_t> ids;
   for (int i = 0; i < kStreams; ++i) ids.push_back(client.Call("/t.S/Fan", "", {}, false));
-  ASSERT_TRUE(client.RunUntil([&] { return client.stream(1).closed || sinks.size() == kStreams; }));
+  ASSERT_TRUE(client.RunUntil([&] { return client.stream(1).closed || opened == kStreams; }));
   base::Rope event;
   event.Append(base::Slice::Own(std::string(100, 'e')));
   event.Append(base::Slice::Own(std::string(20'000, 'f')));  // goes out by reference
