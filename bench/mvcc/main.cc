@@ -61,7 +61,7 @@ void Measure(const char* name, std::size_t operations, const std::function<void(
 // 48 bytes, in the style of a Kubernetes key.
 std::string KeyOf(std::uint64_t n) {
   char text[64];
-  std::snprintf(text, sizeof text, "/registry/pods/ns-%03llu/pod-%026llu",
+  std::snprintf(text, sizeof text, "/registry/pods/ns-%03llu/pod-%022llu",
                 static_cast<unsigned long long>(n % 997), static_cast<unsigned long long>(n));
   return std::string(text).substr(0, 48);
 }

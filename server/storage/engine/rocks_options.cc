@@ -42,13 +42,11 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const RocksOptions& options,
   table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
-  // Indexes of 20 GB would take some 100 MB if all had to stay in memory: they live in the cache
-  // like blocks, in partitions, with their top in memory.
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = false;
-  table.cache_index_and_filter_blocks = true;
-  table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  // One look-up in a heap-resident index (some 12 bytes a block, 60 MB for 20 GB of data) instead
+  // of two through the cache: half the cost of a read that misses the cache.
+  table.index_type = rocksdb::BlockBasedTableOptions::kBinarySearch;
+  table.index_block_restart_interval = 4;
+  table.cache_index_and_filter_blocks = false;
   // No filters: readers look for records that exist.
   table.filter_policy = nullptr;
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "server/base/errc.h"
+#include "server/storage/engine/buckets.h"
 #include "server/storage/engine/mem_engine.h"
 #include "tests/unit/storage/mvcc/store_fixture.h"
 
@@ -178,6 +179,11 @@ TEST_F(CompactionTest, Bug17780RevisionNeverDecreases) {
     batch.Delete(engine::Family::kRev, key);
     ASSERT_TRUE(engine.Write(batch).ok());
   }
+  engine::WriteBatch marks;  // and had not got to its marks
+  for (const auto mark : {engine::kMetaScheduledCompactRev, engine::kMetaFinishedCompactRev}) {
+    marks.Delete(engine::Family::kMeta, engine::MetaKey(engine::kBucketMeta, mark));
+  }
+  ASSERT_TRUE(engine.Write(marks).ok());
   Restart();
   EXPECT_EQ(h.store().current_revision(), last);
   EXPECT_EQ(h.Put("f", "1"), last + 1);
@@ -229,6 +235,34 @@ TEST_F(CompactionTest, Bug19179CrashAnywhereInCompactionKeepsTheDeleteAndResurre
     EXPECT_EQ(store.Records(engine::Family::kRev), store.Records(engine::Family::kKey));
     if (finished) break;
   }
+}
+
+// 18667: what a range inside a write transaction answers depends on the log alone, not on how far
+// this member's deletion has got, who reads, or a restart.
+TEST_F(CompactionTest, Bug18667RangesOfTransactionsAnswerAlikeOnAllMembers) {
+  engine::MemEngine other_engine;
+  StoreHarness other(other_engine, kSmallSteps);
+  const auto answers = [](StoreHarness& member) {
+    std::string out;
+    member.Apply([&](WriteTxn& txn) {
+      for (int at = 1; at <= 23; ++at) {
+        const auto result = txn.Range({.range = {"a", "z"}, .revision = Revision(at)});
+        out += result.ok() ? std::to_string(result->count) : result.status().ToString();
+        out += " ";
+      }
+    });
+    return out;
+  };
+  for (StoreHarness* member : {&h, &other}) {
+    for (int i = 0; i < 20; ++i) member->Put("k" + std::to_string(i % 3), "x");
+    ASSERT_TRUE(member->Compact(Revision(12)).ok());
+  }
+  h.executor().Run();  // finished here, not begun there
+  const auto pinned = other.store().Range({.range = {"a", "z"}, .revision = Revision(15)});
+  const std::string expected = answers(h);
+  EXPECT_EQ(answers(other), expected);
+  Restart();
+  EXPECT_EQ(answers(h), expected);
 }
 
 // A tombstone is written as a record of its own key (18 bytes); it goes with its history.

@@ -200,6 +200,21 @@ TEST_P(KeyIndexModel, AgreesWithAMap) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, KeyIndexModel, ::testing::Range<std::uint64_t>(0, 8));
 
+// The goal is 120 MB for a million keys of 48 bytes, allocator included; in any order of arrival.
+TEST(KeyIndex, CostsLittleMoreThanTheKeys) {
+  for (const bool shuffled : {false, true}) {
+    KeyIndex index;
+    for (int i = 0; i < 100'000; ++i) {
+      const int n = shuffled ? static_cast<int>(i * 7919LL % 100'003) : i;
+      const std::string number = std::to_string(1'000'000 + n);
+      Put(index, "/registry/pods/default/some-pod-name-" + number + "abcd", i + 2);
+    }
+    const KeyIndex::Usage usage = index.MeasureUsage();
+    EXPECT_EQ(usage.keys, 100'000U);
+    EXPECT_LE(usage.heap_bytes / usage.keys, shuffled ? 94U : 86U);
+  }
+}
+
 TEST(KeyIndex, GrowsInEveryOrder) {
   for (const int direction : {1, -1}) {
     KeyIndex index;
