@@ -58,6 +58,7 @@ absl::StatusOr<std::vector<SortItem>> ScanRecords(const engine::KvEngine& engine
       state.orphans.push_back(decoded->revision);
       continue;
     }
+    if (record.lease != LeaseId()) state.any_lease = true;
     const RevEntry entry{decoded->revision.main.value(),
                          static_cast<std::uint32_t>(decoded->revision.sub), record.encoded_bytes};
     items.push_back(

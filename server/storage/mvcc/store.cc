@@ -30,6 +30,7 @@ StoreImpl::StoreImpl(engine::KvEngine& engine, base::Executor& compaction,
     : engine_(engine),
       index_(std::move(index)),
       published_(loaded.current.value()),
+      any_lease_(loaded.any_lease),
       current_(loaded.current),
       compact_(loaded.scheduled_compaction),
       compactor_(engine, compaction, options, *index_, pins_, hashes_) {
@@ -79,7 +80,7 @@ PinnedHead StoreImpl::PinHead() const {
 
 absl::Status StoreImpl::Fetch(std::span<const KvRef> refs,
                               absl::FunctionRef<void(std::size_t, std::string_view)> each) const {
-  return FetchRecords(engine_, compact_revision(), refs, each);
+  return FetchRecords(engine_, pins_, refs, each);
 }
 
 absl::StatusOr<std::optional<KvRef>> StoreImpl::FindAt(std::string_view key, Revision at) const {
@@ -89,6 +90,7 @@ absl::StatusOr<std::optional<KvRef>> StoreImpl::FindAt(std::string_view key, Rev
 
 absl::Status StoreImpl::ForEachLeasedKey(
     absl::FunctionRef<void(std::string_view, LeaseId)> each) const {
+  if (!any_lease_.load()) return absl::OkStatus();
   const Revision current = current_revision();
   const auto it = engine_.Scan(Family::kRev, "", "");
   for (; it->Valid(); it->Next()) {

@@ -131,7 +131,8 @@ class Store {
   // After the engine took the batch: makes its revisions readable and tells the observer.
   virtual void Publish() = 0;
 
-  // Calls `done` once compaction up to `revision` is finished physically (at once if it is).
+  // Calls `done` once compaction up to `revision` is finished physically (at once if it is), on
+  // the compaction executor. `done` must not stop the store.
   virtual void WhenCompacted(Revision revision, absl::AnyInvocable<void()> done) = 0;
 
   virtual void SetObserver(RevisionObserver* observer) = 0;

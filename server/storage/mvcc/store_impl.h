@@ -21,14 +21,15 @@ struct LoadedState {
   Revision scheduled_compaction{-1};
   Revision finished_compaction{-1};
   std::vector<RevisionPair> orphans;  // records without a KeyValue (rev_record.h), for compaction
+  bool any_lease = false;             // some record was put with a lease
 };
 
 // Fills the index by one scan of the rev family (load.cc).
 absl::StatusOr<LoadedState> LoadIndex(const engine::KvEngine& engine, KeyIndex& index);
 
 // Reads records by revision in chunks that bound what is in memory at once (fetch.cc). `refs` in
-// any order; kCompacted when a record at or below `compact` is gone.
-absl::Status FetchRecords(const engine::KvEngine& engine, Revision compact,
+// any order; kCompacted when a record at or below the compact revision is gone.
+absl::Status FetchRecords(const engine::KvEngine& engine, const ReadPins& pins,
                           std::span<const KvRef> refs,
                           absl::FunctionRef<void(std::size_t, std::string_view)> each);
 
@@ -80,6 +81,7 @@ class StoreImpl final : public Store {
   ReadPins pins_;
   HashCache hashes_;
   std::atomic<std::int64_t> published_;
+  std::atomic<bool> any_lease_;  // else there is no need to look for leased keys
 
   // Apply thread only.
   Revision current_;  // including the open batch

@@ -40,7 +40,7 @@ absl::Status TxnImpl::Fetch(std::span<const KvRef> refs,
     std::size_t end = first + 1;
     while (end < refs.size() && refs[end].revision.main <= written) ++end;
     RETURN_IF_ERROR(
-        FetchRecords(store_.engine_, store_.compact_, refs.subspan(first, end - first),
+        FetchRecords(store_.engine_, store_.pins_, refs.subspan(first, end - first),
                      [&](std::size_t i, std::string_view stored) { each(first + i, stored); }));
     first = end;
   }
@@ -86,6 +86,7 @@ void TxnImpl::SetPrevious(ChangeRecord& change, std::string_view key, const KvRe
 std::optional<KvRef> TxnImpl::Put(std::string_view key, std::string_view value, LeaseId lease) {
   CHECK(!key.empty()) << "empty key";
   const RevisionPair revision = NextSub();
+  if (lease != LeaseId()) store_.any_lease_.store(true);
   KeyValueFields fields{.key = key, .mod_revision = revision.main, .value = value, .lease = lease};
   const KeyIndex::PutResult put =
       store_.index_->Put(key, revision, [&fields](Generation generation) {
