@@ -90,6 +90,11 @@ class Round {
     connection_.Flush();
     loop_.RunUntil([&] { return answered; });
     head_ = response.header().revision();
+    // What a reader has seen must not vanish, acknowledged to its writer or not.
+    if (head_ < state_.seen) {
+      Fail("revision is " + std::to_string(head_) + ", the watcher saw " +
+           std::to_string(state_.seen));
+    }
     std::vector<std::int64_t> found(kWriters, 0);
     std::vector<std::int64_t> revision(kWriters, 0);
     for (const mvccpb::KeyValue& kv : response.kvs()) {
