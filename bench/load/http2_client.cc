@@ -191,6 +191,16 @@ void Connection::Call(std::string_view path, std::string_view message, UnaryDone
   Submit(path, std::move(stream));
 }
 
+void Connection::CallStream(std::string_view path, std::string_view message, OnMessage on_message,
+                            UnaryDone done) {
+  auto stream = std::make_unique<Stream>();
+  AppendFrame(stream->out, message);
+  stream->half_close = true;
+  stream->on_message = std::move(on_message);
+  stream->done = std::move(done);
+  Submit(path, std::move(stream));
+}
+
 std::int32_t Connection::OpenStream(std::string_view path, OnMessage on_message) {
   auto stream = std::make_unique<Stream>();
   stream->on_message = std::move(on_message);

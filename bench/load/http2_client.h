@@ -61,6 +61,9 @@ class Connection {
   void OnBroken(std::function<void()> broken) { on_broken_ = std::move(broken); }
 
   void Call(std::string_view path, std::string_view message, UnaryDone done);
+  // A server-streaming call: messages in order, then the end (with no message).
+  void CallStream(std::string_view path, std::string_view message, OnMessage on_message,
+                  UnaryDone done);
   // Opens a bidirectional stream; messages of the server go to `on_message`.
   std::int32_t OpenStream(std::string_view path, OnMessage on_message);
   void Send(std::int32_t stream, std::string_view message);

@@ -47,6 +47,7 @@ std::unique_ptr<Message> ResponseOf(Kind kind) {
 std::unique_ptr<Message> RequestOf(Kind kind) {
   switch (kind) {
     case Kind::kRange:
+    case Kind::kRangeStream:
       return std::make_unique<RangeRequest>();
     case Kind::kPut:
     case Kind::kMalformed:
@@ -83,6 +84,20 @@ void ForgetIdentity(Message& message) {
     header->clear_cluster_id();
     header->clear_member_id();
     header->clear_raft_term();
+  }
+}
+
+// 3.7 answers keys_only from its index, which knows no leases.
+void ForgetLeases(RangeResponse& response) {
+  for (mvccpb::KeyValue& kv : *response.mutable_kvs()) {
+    if (kv.value().empty()) kv.clear_lease();
+  }
+}
+
+void ForgetLeasesInTxn(etcdserverpb::TxnResponse& response) {
+  for (etcdserverpb::ResponseOp& op : *response.mutable_responses()) {
+    if (op.has_response_range()) ForgetLeases(*op.mutable_response_range());
+    if (op.has_response_txn()) ForgetLeasesInTxn(*op.mutable_response_txn());
   }
 }
 
@@ -160,6 +175,30 @@ void Normalize(const Request& request, Message& response) {
   }
 }
 
+// The pieces themselves are part of the contract: sizes of chunks, what the last one carries.
+std::string StreamDifference(const Answer& ours, const Answer& theirs) {
+  if (ours.stream.size() != theirs.stream.size()) {
+    return "ours: " + std::to_string(ours.stream.size()) +
+           " messages\ntheirs: " + std::to_string(theirs.stream.size());
+  }
+  for (std::size_t i = 0; i < ours.stream.size(); ++i) {
+    etcdserverpb::RangeStreamResponse a;
+    etcdserverpb::RangeStreamResponse b;
+    if (!a.ParseFromString(ours.stream[i]) || !b.ParseFromString(theirs.stream[i])) {
+      return "a message does not parse";
+    }
+    ForgetIdentity(*a.mutable_range_response());
+    ForgetIdentity(*b.mutable_range_response());
+    ForgetLeases(*a.mutable_range_response());
+    ForgetLeases(*b.mutable_range_response());
+    std::string report;
+    google::protobuf::util::MessageDifferencer differencer;
+    differencer.ReportDifferencesToString(&report);
+    if (!differencer.Compare(a, b)) return "message " + std::to_string(i) + "\n" + report;
+  }
+  return "";
+}
+
 bool RemainingTimeIsClose(Message& ours, Message& theirs) {
   auto& a = static_cast<etcdserverpb::LeaseTimeToLiveResponse&>(ours);
   auto& b = static_cast<etcdserverpb::LeaseTimeToLiveResponse&>(theirs);
@@ -171,14 +210,17 @@ bool RemainingTimeIsClose(Message& ours, Message& theirs) {
 }  // namespace
 
 std::string Difference(const Request& request, const Answer& ours, const Answer& theirs,
-                       bool for_34) {
-  // 3.4 checks the puts of a transaction before its ranges: another of several errors wins.
+                       Peer peer) {
+  // 3.4 and 3.7 check the operations of a transaction in another order than 3.6: another of several
+  // errors wins.
+  const bool for_34 = peer == Peer::k34;
   const bool both_refuse = ours.code > 0 && theirs.code > 0 && request.kind == Kind::kTxn;
-  if (for_34 && both_refuse) return "";
+  if (peer != Peer::k36 && both_refuse) return "";
   if (ours.code != theirs.code || ours.text != theirs.text) {
     return "ours: " + std::to_string(ours.code) + " " + ours.text +
            "\ntheirs: " + std::to_string(theirs.code) + " " + theirs.text;
   }
+  if (request.kind == Kind::kRangeStream) return StreamDifference(ours, theirs);
   if (ours.code != 0) return "";
   const std::unique_ptr<Message> a = ResponseOf(request.kind);
   const std::unique_ptr<Message> b = ResponseOf(request.kind);
@@ -187,6 +229,14 @@ std::string Difference(const Request& request, const Answer& ours, const Answer&
   }
   Normalize(request, *a);
   Normalize(request, *b);
+  if (peer == Peer::k37) {
+    for (Message* message : {a.get(), b.get()}) {
+      if (request.kind == Kind::kRange) ForgetLeases(static_cast<RangeResponse&>(*message));
+      if (request.kind == Kind::kTxn) {
+        ForgetLeasesInTxn(static_cast<etcdserverpb::TxnResponse&>(*message));
+      }
+    }
+  }
   if (for_34 && request.kind == Kind::kHashKv) {
     static_cast<etcdserverpb::HashKVResponse&>(*a).clear_hash_revision();
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plays seeded request sequences on our server and on real etcd side by side (see main.cc).
 
-    differential.py [--pairs 100] [--sequences 20] [--requests 200] [--peer v36|v34|path]
+    differential.py [--pairs 100] [--sequences 20] [--requests 200] [--peer v36|v34|v37|path]
                     [--first-seed N] [--ours BINARY]
 
 Fails at the first difference, which it prints with the command that replays it, or when an error
@@ -37,6 +37,8 @@ MUST_HIT = [
     "etcdserver: lease already exists",
     "etcdserver: too large lease TTL",
     "etcdserver: request is too large",
+    "etcdserver: mvcc: database space exceeded",
+    "etcdserver: corrupt cluster",
 ]
 
 
@@ -62,8 +64,9 @@ def run_pair(ours, theirs, options, seed):
                             args=flags) as b:
             command = [TOOL, str(a.client_port), str(b.client_port), str(seed),
                        str(options.sequences), str(options.requests)]
-            if options.peer == "v34":
-                command.append("3.4")
+            release = {"v34": "3.4", "v37": "3.7"}.get(options.peer)
+            if release:
+                command.append(release)
             done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
             output = done.stdout + done.stderr
             if done.returncode != 0:

@@ -276,10 +276,44 @@ etcdserverpb::WatchCreateRequest Generator::WatchCreate(const View& view) {
   return create;
 }
 
+Request Generator::RangeStream(const View& view) {
+  RangeRequest request = Range(view);
+  // Without an order any target but the key is broken in 3.7.3: keys are repeated or left out.
+  if (request.sort_order() == RangeRequest::NONE) request.clear_sort_target();
+  if (!OneIn(6)) {
+    request.clear_sort_order();
+    request.clear_sort_target();
+    request.clear_min_mod_revision();
+    request.clear_max_mod_revision();
+    request.clear_min_create_revision();
+    request.clear_max_create_revision();
+  }
+  return {Kind::kRangeStream, "/etcdserverpb.KV/RangeStream", request.SerializeAsString()};
+}
+
+Request Generator::Alarm(etcdserverpb::AlarmRequest::AlarmAction action) {
+  etcdserverpb::AlarmRequest request;
+  request.set_action(action);
+  if (action != etcdserverpb::AlarmRequest::GET) {
+    request.set_memberid(7);  // need not exist
+    request.set_alarm(alarm_);
+  }
+  return {Kind::kAlarm, "/etcdserverpb.Maintenance/Alarm", request.SerializeAsString()};
+}
+
+std::optional<Request> Generator::LiftAlarm() {
+  if (alarm_left_ == 0) return std::nullopt;
+  alarm_left_ = 0;
+  return Alarm(etcdserverpb::AlarmRequest::DEACTIVATE);
+}
+
 Request Generator::Next(const View& view) {
   const auto encode = [](Kind kind, const char* path, const google::protobuf::Message& message) {
     return Request{kind, path, message.SerializeAsString()};
   };
+  if (alarm_left_ == 1) return *LiftAlarm();
+  if (alarm_left_ > 1) --alarm_left_;
+  if (for_37_ && Use("range stream", OneIn(6))) return RangeStream(view);
   const std::uint64_t dice = Below(100);
   if (dice < 28) return encode(Kind::kRange, "/etcdserverpb.KV/Range", Range(view));
   if (dice < 52) return encode(Kind::kPut, "/etcdserverpb.KV/Put", Put());
@@ -324,8 +358,11 @@ Request Generator::Next(const View& view) {
     return encode(Kind::kHashKv, "/etcdserverpb.Maintenance/HashKV", request);
   }
   if (dice < 97) {
-    etcdserverpb::AlarmRequest request;  // GET
-    return encode(Kind::kAlarm, "/etcdserverpb.Maintenance/Alarm", request);
+    // Under NOSPACE 3.4 lets puts of nested transactions through.
+    if (for_34_ || alarm_left_ > 0 || OneIn(2)) return Alarm(etcdserverpb::AlarmRequest::GET);
+    alarm_ = Use("alarm raised", OneIn(2)) ? etcdserverpb::NOSPACE : etcdserverpb::CORRUPT;
+    alarm_left_ = 8;
+    return Alarm(etcdserverpb::AlarmRequest::ACTIVATE);
   }
   if (dice < 99) return Malformed();
   return {Kind::kUnknown, OneIn(2) ? "/etcdserverpb.KV/Nothing" : "/etcdserverpb.None/Range", ""};

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <etcdserverpb/rpc.pb.h>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -26,8 +27,11 @@ enum class Kind : std::uint8_t {
   kAlarm,
   kMalformed,
   kUnknown,
+  kRangeStream,  // 3.7 only
   kKinds,
 };
+
+enum class Peer : std::uint8_t { k34, k36, k37 };
 
 struct Request {
   Kind kind = Kind::kRange;
@@ -43,10 +47,14 @@ struct View {
 
 class Generator {
  public:
-  // `for_34`: leaves out what 3.4 is known to answer differently (reasons in generator.cc).
-  Generator(std::uint64_t seed, bool for_34) : random_(seed), for_34_(for_34) {}
+  // For a peer of 3.4 it leaves out what that is known to answer differently (reasons in
+  // generator.cc); for one of 3.7 it asks RangeStream too.
+  Generator(std::uint64_t seed, Peer peer)
+      : random_(seed), for_34_(peer == Peer::k34), for_37_(peer == Peer::k37) {}
 
   Request Next(const View& view);
+  // Lifts what is raised; nullopt when nothing is.
+  std::optional<Request> LiftAlarm();
   etcdserverpb::WatchCreateRequest WatchCreate(const View& view);
   etcdserverpb::RangeRequest Range(const View& view);
 
@@ -68,11 +76,16 @@ class Generator {
   etcdserverpb::TxnRequest Txn(const View& view, int depth);
   etcdserverpb::RequestOp Op(const View& view, int depth);
   Request Malformed();
+  Request RangeStream(const View& view);
+  Request Alarm(etcdserverpb::AlarmRequest::AlarmAction action);
   // Counts the option when set; returns whether it is.
   bool Use(const char* option, bool set);
 
   std::mt19937_64 random_;
   bool for_34_;
+  bool for_37_;
+  etcdserverpb::AlarmType alarm_ = etcdserverpb::NONE;  // raised, until alarm_left_ is 0
+  int alarm_left_ = 0;
   std::map<std::string, std::int64_t> coverage_;
 };
 

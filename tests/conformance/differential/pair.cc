@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kWatchPath = "/etcdserverpb.Watch/Watch";
 
 Answer MakeAnswer(const bench::Connection::Trailer& trailer, std::string_view message) {
-  return {trailer.status, DecodePercent(trailer.text), std::string(message)};
+  return {trailer.status, DecodePercent(trailer.text), std::string(message), {}};
 }
 
 using Lines = std::vector<std::string>;
@@ -47,12 +47,14 @@ std::string Mismatch(const std::string& ours, const std::string& theirs) {
 }
 
 // How many events get out before a cancel is a matter of timing: up to a cancel, one side may lack
-// the last events of the other, nothing else may differ.
+// the last events of the other, nothing else may differ. So is which comes first, the client's
+// cancel or that of a compaction.
 std::string LinesDifference(const Lines& ours, const Lines& theirs) {
   std::size_t a = 0;
   std::size_t b = 0;
   while (a < ours.size() && b < theirs.size()) {
-    if (ours[a] == theirs[b]) {
+    const bool both_canceled = IsCancel(ours[a]) && IsCancel(theirs[b]);
+    if (ours[a] == theirs[b] || both_canceled) {
       ++a;
       ++b;
     } else if (IsCancel(ours[a])) {
@@ -87,6 +89,25 @@ Pair::Answers Pair::Ask(const std::string& path, const std::string& message) {
     --open;
   });
   for (const auto& connection : connections_) connection->Flush();
+  loop_.RunUntil([&] { return open == 0; });
+  return answers;
+}
+
+Pair::Answers Pair::AskStream(const std::string& path, const std::string& message) {
+  Answers answers;
+  const std::array<Answer*, 2> sides = {&answers.ours, &answers.theirs};
+  int open = 2;
+  for (std::size_t i = 0; i < sides.size(); ++i) {
+    Answer& side = *sides[i];
+    connections_[i]->CallStream(
+        path, message, [&side](std::string_view body) { side.stream.emplace_back(body); },
+        [&side, &open](const auto& trailer, std::string_view) {
+          side.code = trailer.status;
+          side.text = DecodePercent(trailer.text);
+          --open;
+        });
+    connections_[i]->Flush();
+  }
   loop_.RunUntil([&] { return open == 0; });
   return answers;
 }

@@ -22,6 +22,7 @@ class Pair {
     Answer theirs;
   };
   Answers Ask(const std::string& path, const std::string& message);
+  Answers AskStream(const std::string& path, const std::string& message);
 
   // One watch stream on each server, opened together.
   class Watch {
