@@ -33,13 +33,14 @@ struct CheckVoidify {
 
 }  // namespace etcd::base
 
-#define CHECK(condition)                     \
-  (condition) ? static_cast<void>(0)         \
-              : ::etcd::base::CheckVoidify() & \
-                    ::etcd::base::CheckFailure(#condition, std::source_location::current()).stream()
+#define CHECK(condition)               \
+  (condition)                          \
+      ? static_cast<void>(0)           \
+      : ::etcd::base::CheckVoidify() & \
+            ::etcd::base::CheckFailure(#condition, std::source_location::current()).stream()
 
-#define CHECK_OK(expr)                                                                  \
-  do {                                                                                  \
-    const absl::Status etcd_check_status_ = (expr);                                     \
-    CHECK(etcd_check_status_.ok()) << ::etcd::base::MessageOf(etcd_check_status_);      \
+#define CHECK_OK(expr)                                                             \
+  do {                                                                             \
+    const absl::Status etcd_check_status_ = (expr);                                \
+    CHECK(etcd_check_status_.ok()) << ::etcd::base::MessageOf(etcd_check_status_); \
   } while (false)

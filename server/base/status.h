@@ -31,10 +31,9 @@ inline void IgnoreError(const absl::Status&, std::string_view /*reason*/) {}
 }  // namespace etcd::base
 
 // Early return of a failed absl::Status.
-#define RETURN_IF_ERROR(expr)                                  \
-  do {                                                         \
-    if (absl::Status etcd_status_ = (expr); !etcd_status_.ok()) \
-      return etcd_status_;                                     \
+#define RETURN_IF_ERROR(expr)                                                        \
+  do {                                                                               \
+    if (absl::Status etcd_status_ = (expr); !etcd_status_.ok()) return etcd_status_; \
   } while (false)
 
 #define ETCD_CONCAT_INNER_(a, b) a##b
