@@ -38,36 +38,8 @@ absl::Status ToStatus(const rocksdb::Status& status) {
   return base::MakeStatus(absl::StatusCode::kInternal, text);
 }
 
-class RocksIterator final : public Iterator {
- public:
-  RocksIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, std::string_view lower,
-                std::string_view upper, bool fill_cache)
-      : lower_(lower), upper_(upper), lower_slice_(lower_), upper_slice_(upper_) {
-    rocksdb::ReadOptions options;
-    options.fill_cache = fill_cache;
-    options.iterate_lower_bound = &lower_slice_;
-    if (!upper.empty()) options.iterate_upper_bound = &upper_slice_;
-    it_.reset(db.NewIterator(options, family));
-    it_->Seek(lower_slice_);
-  }
-
-  bool Valid() const override { return it_->Valid(); }
-  void Next() override { it_->Next(); }
-  void Seek(std::string_view target) override { it_->Seek(ToSlice(target)); }
-  std::string_view key() const override { return ToView(it_->key()); }
-  std::string_view value() const override { return ToView(it_->value()); }
-  absl::Status status() const override { return ToStatus(it_->status()); }
-
- private:
-  const std::string lower_;
-  const std::string upper_;
-  const rocksdb::Slice lower_slice_;  // RocksDB keeps the addresses of the bounds
-  const rocksdb::Slice upper_slice_;
-  std::unique_ptr<rocksdb::Iterator> it_;
-};
-
-// What RocksDB's background threads report, and what the watch thread makes of it. Outlives the
-// database, which holds it as a listener. Thread-safe.
+// What RocksDB's background threads and reads report, and what the watch thread makes of it.
+// Outlives the database, which holds it as a listener. Thread-safe.
 class Health final : public rocksdb::EventListener {
  public:
   explicit Health(std::function<void(const absl::Status&)> on_fatal)
@@ -88,9 +60,9 @@ class Health final : public rocksdb::EventListener {
   void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { Wake(); }
 
   void Fail(const absl::Status& status) {
-    if (failed_.load()) return;
     {
       const std::lock_guard lock(mu_);
+      if (failed_.load()) return;
       failure_ = status;
       failed_.store(true);
     }
@@ -109,6 +81,7 @@ class Health final : public rocksdb::EventListener {
   void SetLowSpace(bool low) { low_space_.store(low); }
   bool no_space() const { return no_space_.load(); }
   void ClearNoSpace() { no_space_.store(false); }
+  bool failed() const { return failed_.load(); }
   bool low_space() const { return low_space_.load(); }
   bool AcceptsWrites() const { return !no_space_.load() && !low_space_.load() && !failed_.load(); }
 
@@ -141,6 +114,48 @@ class Health final : public rocksdb::EventListener {
   bool sizes_changed_ = false;  // guarded by mu_
   bool stopping_ = false;       // guarded by mu_
   absl::Status failure_;        // guarded by mu_
+};
+
+// A read that met damage: it is answered with the reason, and the engine goes on no further. The
+// next read might meet damage that no checksum shows.
+absl::Status ToReadStatus(const rocksdb::Status& status, Health& health) {
+  absl::Status result = ToStatus(status);
+  if (status.IsCorruption() || status.IsIOError()) health.Fail(result);
+  return result;
+}
+
+class RocksIterator final : public Iterator {
+ public:
+  RocksIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
+                std::shared_ptr<Health> health, std::string_view lower, std::string_view upper,
+                bool fill_cache)
+      : health_(std::move(health)),
+        lower_(lower),
+        upper_(upper),
+        lower_slice_(lower_),
+        upper_slice_(upper_) {
+    rocksdb::ReadOptions options;
+    options.fill_cache = fill_cache;
+    options.iterate_lower_bound = &lower_slice_;
+    if (!upper.empty()) options.iterate_upper_bound = &upper_slice_;
+    it_.reset(db.NewIterator(options, family));
+    it_->Seek(lower_slice_);
+  }
+
+  bool Valid() const override { return it_->Valid(); }
+  void Next() override { it_->Next(); }
+  void Seek(std::string_view target) override { it_->Seek(ToSlice(target)); }
+  std::string_view key() const override { return ToView(it_->key()); }
+  std::string_view value() const override { return ToView(it_->value()); }
+  absl::Status status() const override { return ToReadStatus(it_->status(), *health_); }
+
+ private:
+  const std::shared_ptr<Health> health_;
+  const std::string lower_;
+  const std::string upper_;
+  const rocksdb::Slice lower_slice_;  // RocksDB keeps the addresses of the bounds
+  const rocksdb::Slice upper_slice_;
+  std::unique_ptr<rocksdb::Iterator> it_;
 };
 
 class RocksEngine final : public KvEngine {
@@ -223,6 +238,7 @@ RocksEngine::~RocksEngine() {
 }
 
 absl::Status RocksEngine::Write(const WriteBatch& batch) {
+  if (health_->failed()) return health_->status();
   // The header, and per operation a tag, a family and two lengths.
   rocksdb::WriteBatch out(12 + batch.bytes() + batch.ops().size() * 12);
   for (const WriteBatch::Op& op : batch.ops()) {
@@ -246,7 +262,7 @@ absl::StatusOr<std::optional<std::string>> RocksEngine::Get(Family family,
   const rocksdb::Status status =
       db_->Get(rocksdb::ReadOptions(), handle(family), ToSlice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
-  RETURN_IF_ERROR(ToStatus(status));
+  RETURN_IF_ERROR(ToReadStatus(status, *health_));
   return std::optional<std::string>(std::move(value));
 }
 
@@ -258,7 +274,7 @@ absl::Status RocksEngine::MultiGet(
     rocksdb::PinnableSlice value;
     const rocksdb::Status status = db_->Get(options, handle(family), ToSlice(keys[0]), &value);
     if (status.IsNotFound()) return each(0, std::nullopt);
-    RETURN_IF_ERROR(ToStatus(status));
+    RETURN_IF_ERROR(ToReadStatus(status, *health_));
     return each(0, ToView(value));
   }
   std::vector<rocksdb::Slice> slices;
@@ -273,7 +289,7 @@ absl::Status RocksEngine::MultiGet(
       RETURN_IF_ERROR(each(i, std::nullopt));
       continue;
     }
-    RETURN_IF_ERROR(ToStatus(statuses[i]));
+    RETURN_IF_ERROR(ToReadStatus(statuses[i], *health_));
     RETURN_IF_ERROR(each(i, ToView(values[i])));
   }
   return absl::OkStatus();
@@ -282,7 +298,7 @@ absl::Status RocksEngine::MultiGet(
 std::unique_ptr<Iterator> RocksEngine::Scan(Family family, std::string_view lower,
                                             std::string_view upper) const {
   // Scans of records pass once over much; they must not push out what point reads use.
-  return std::make_unique<RocksIterator>(*db_, handle(family), lower, upper,
+  return std::make_unique<RocksIterator>(*db_, handle(family), health_, lower, upper,
                                          family == Family::kMeta);
 }
 

@@ -31,8 +31,8 @@ struct RocksOptions {
   bool flush_on_close = true;
   // Null: the operating system's. Tests inject faults here.
   std::shared_ptr<rocksdb::FileSystem> file_system{};
-  // Called once, on a background thread, when the engine cannot go on (EIO, damaged file); later
-  // writes fail with the same status. Null: it is logged.
+  // Called once, on a background thread or on that of a read, when the engine cannot go on (EIO,
+  // damaged file); later writes fail with the same status. Null: it is logged.
   std::function<void(const absl::Status&)> on_fatal{};
 };
 

@@ -91,8 +91,11 @@ TEST(RocksEngine, PowerCutAtAnyTimeLeavesAPrefix) {
   EXPECT_GT(durable, 300);
 }
 
-TEST(RocksEngine, ADamagedBlockIsDataLossWithTheFileName) {
-  EngineFixture fixture(EngineKind::kRocks);
+TEST(RocksEngine, ADamagedBlockIsDataLossWithTheFileNameAndFatal) {
+  std::atomic<int> fatal{0};
+  RocksOptions options;
+  options.on_fatal = [&](const absl::Status&) { ++fatal; };
+  EngineFixture fixture(EngineKind::kRocks, options);
   for (int i = 0; i < 1000; ++i) {
     ASSERT_TRUE(Put(fixture.engine(), KeyOf(i), std::string(200, 'x')).ok());
   }
@@ -115,6 +118,8 @@ TEST(RocksEngine, ADamagedBlockIsDataLossWithTheFileName) {
   }
   EXPECT_TRUE(absl::IsDataLoss(found)) << found;
   EXPECT_NE(found.message().find(damaged), absl::string_view::npos) << found;
+  EXPECT_EQ(fatal, 1);
+  EXPECT_TRUE(absl::IsDataLoss(Put(**engine, "new", "1")));
   const auto it = (*engine)->Scan(Family::kKey, "", "");
   while (it->Valid()) it->Next();
   EXPECT_TRUE(absl::IsDataLoss(it->status())) << it->status();
