@@ -15,17 +15,11 @@ import os
 import shutil
 import struct
 
-from etcd_process import REPOSITORY
+from faulty_io import library
 
 SECTOR = 512
 HEAD = struct.Struct("<IIQQ")
 WRITE, TRUNCATE, EXTEND, SYNC, CREATE, RENAME, REMOVE = range(1, 8)
-
-
-def library():
-    """Path of the preloaded library: $FAULTY_IO, else the release build's."""
-    return os.environ.get("FAULTY_IO") or os.path.join(
-        REPOSITORY, "build", "release", "lib", "libfaulty_io.so")
 
 
 class _File:
