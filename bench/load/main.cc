@@ -26,6 +26,7 @@ Options Parse(int argc, char** argv) {
       {"clients", [&](const std::string& v) { options.clients = std::stoi(v); }},
       {"total", [&](const std::string& v) { options.total = std::stoll(v); }},
       {"key-space", [&](const std::string& v) { options.key_space = std::stoll(v); }},
+      {"first-key", [&](const std::string& v) { options.first_key = std::stoll(v); }},
       {"key-bytes", [&](const std::string& v) { options.key_bytes = std::stoi(v); }},
       {"value-bytes", [&](const std::string& v) { options.value_bytes = std::stoi(v); }},
       {"sequential", [&](const std::string& v) { options.sequential = v == "true"; }},

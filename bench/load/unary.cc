@@ -63,7 +63,7 @@ class UnaryRun {
   std::string Key() {
     const std::int64_t n =
         options_.sequential
-            ? started_ - 1
+            ? options_.first_key + started_ - 1
             : static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(options_.key_space));
     return KeyOf(n, options_.key_bytes);
   }

@@ -21,7 +21,8 @@ struct Options {
   std::int64_t key_space = 100000;
   int key_bytes = 8;
   int value_bytes = 256;
-  bool sequential = false;  // keys 0, 1, 2, ... instead of random ones
+  bool sequential = false;  // keys first_key, first_key + 1, ... instead of random ones
+  std::int64_t first_key = 0;
   std::int64_t limit = 0;
   int watchers_per_stream = 100;
   int server_pid = 0;
