@@ -34,6 +34,7 @@ struct Control {
   _Atomic uint32_t full;            // for these classes the disk has no free block
   _Atomic uint32_t failed_syncs;    // counted here
   _Atomic uint32_t refused_writes;  // counted here
+  _Atomic uint32_t hides_full;      // not 0: statvfs shows free space all the same, as quotas do
 };
 
 // One journal record: this head, then `bytes` bytes of payload. Little-endian, as the machine is.
@@ -320,6 +321,7 @@ int statvfs(const char* path, struct statvfs* info) {
   const int result = fstatvfs(file, info);
   syscall(SYS_close, file);
   const int class = Class(path);
-  if (result == 0 && class != 0 && IsFull(class)) info->f_bavail = info->f_bfree = 0;
+  const int hidden = atomic_load(&control->hides_full) != 0;
+  if (result == 0 && class != 0 && IsFull(class) && !hidden) info->f_bavail = info->f_bfree = 0;
   return result;
 }

@@ -39,6 +39,7 @@ class FaultyIo:
     full = _field(1)
     failed_syncs = _field(2)
     refused_writes = _field(3)
+    hides_full = _field(4)
 
     def environment(self):
         return {"LD_PRELOAD": library(), "FAULTY_IO_DIRS": ":".join(self._dirs),

@@ -38,14 +38,14 @@ class Writers:
 
 class LogFiller:
     """Fills the log, a segment a second, with requests that change nothing: deletes of keys of 1 MB
-    that do not exist. Ends with the server."""
+    that do not exist. Ends with the server, or when `enough()`."""
 
-    def __init__(self, etcd):
+    def __init__(self, etcd, enough=lambda: False):
         key = base64.b64encode(b"x" * (1 << 20)).decode()
 
         def fill():
             try:
-                while etcd.running():
+                while etcd.running() and not enough():
                     etcd.gateway("/v3/kv/deleterange", {"key": key})
             except Exception:  # noqa: BLE001  the server is gone
                 pass
