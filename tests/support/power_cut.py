@@ -127,6 +127,8 @@ class PowerCut:
         shutil.rmtree(self.base, ignore_errors=True)
         os.makedirs(self.data_dir, 0o700, exist_ok=True)
         copy_tree(self.data_dir, self.base)
+        # Empty, should the kill come before the library begins its own.
+        open(self.journal, "wb").close()
         self._inodes = {}
         self._root = self._scan(self.data_dir, self.base)
 

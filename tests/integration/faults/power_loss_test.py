@@ -27,7 +27,9 @@ def one_round(etcd, disk, state, number, randomness):
     writers = Writers(etcd, state)
     # In some rounds the log goes on to new segments, and the backend is flushed with each snapshot.
     filler = LogFiller(etcd) if number % 4 == 1 else None
-    delay = randomness.uniform(0.01, 0.6) + (1.0 if filler else 0.0)
+    if number == 1:
+        etcd.wait_log("created a new WAL segment")
+    delay = randomness.uniform(0.01, 0.6) + (1.0 if filler and number != 1 else 0.0)
     time.sleep(delay)  # the moment of the cut is the random input of the round
     etcd.kill()
     writers.finish()
