@@ -1,0 +1,250 @@
+// simulation: runs seeds of the deterministic simulation. See docs/testing.md.
+//
+//   simulation --seed N [--verbose]         one run, with a report when it fails
+//   simulation --seeds N [--from S]         N fresh seeds (from the clock, or S, S+1, ...)
+//   simulation --seconds T                  fresh seeds for so long
+//   simulation --list FILE                  the seeds of a file first (past failures)
+//   --check-replay K                        every K-th seed runs twice, in another process
+//   --require-marks                         fail when something rare never happened
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "server/base/log.h"
+#include "tests/simulation/run.h"
+
+namespace etcd::simulation {
+namespace {
+
+// What a long run must have met; what a run counts beyond these is only printed.
+constexpr std::string_view kRequired[] = {
+    "clean stop",
+    "client gave up",
+    "compaction",
+    "compaction at a head where nothing lives",
+    "death at a disk or engine operation",
+    "disk full",
+    "engine full",
+    "failed fsync",
+    "fragmented watch response",
+    "hash compared",
+    "kill",
+    "lease expired",
+    "lease renewed",
+    "lease revoked",
+    "member stopped itself",
+    "pause",
+    "power loss",
+    "revision applied again",
+    "slow fsync",
+    "streamed unary response",
+    "wall clock jump",
+    "watch canceled by compaction",
+    "watch client stalls",
+    "watch progress",
+    "watch stream broke",
+    "write of unknown outcome happened",
+    "write refused by the state machine",
+    "write refused: no space",
+    "write refused: too many requests",
+};
+
+struct Arguments {
+  std::optional<std::uint64_t> seed;
+  std::uint64_t seeds = 0;
+  std::uint64_t from = 0;
+  double seconds = 0;
+  std::string list;
+  std::uint64_t check_replay = 0;
+  bool require_marks = false;
+  bool verbose = false;
+  bool print_hash = false;
+  std::uint64_t failures_max = 1;
+};
+
+double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+bool ParseArguments(int argc, char** argv, Arguments& out) {
+  std::map<std::string_view, std::uint64_t*> numbers = {{"--seeds", &out.seeds},
+                                                        {"--from", &out.from},
+                                                        {"--check-replay", &out.check_replay},
+                                                        {"--failures", &out.failures_max}};
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
+    if (name == "--verbose") {
+      out.verbose = true;
+    } else if (name == "--require-marks") {
+      out.require_marks = true;
+    } else if (name == "--print-hash") {
+      out.print_hash = true;
+    } else if (value == nullptr) {
+      return false;
+    } else if (name == "--seed") {
+      out.seed = std::strtoull(argv[++i], nullptr, 10);
+    } else if (name == "--seconds") {
+      out.seconds = std::strtod(argv[++i], nullptr);
+    } else if (name == "--list") {
+      out.list = argv[++i];
+    } else if (const auto number = numbers.find(name); number != numbers.end()) {
+      *number->second = std::strtoull(argv[++i], nullptr, 10);
+    } else {
+      return false;
+    }
+  }
+  return out.seed || out.seeds > 0 || out.seconds > 0 || !out.list.empty();
+}
+
+// The same seed in a process of its own, where addresses and hash seeds differ.
+std::optional<std::uint64_t> HashInOtherProcess(std::uint64_t seed) {
+  char self[4096];
+  const ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (size <= 0) return std::nullopt;
+  const std::string command = fmt::format(
+      "'{}' --seed {} --print-hash", std::string_view(self, static_cast<std::size_t>(size)), seed);
+  std::FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return std::nullopt;
+  unsigned long long hash = 0;
+  const int read = fscanf(pipe, "%llx", &hash);
+  pclose(pipe);
+  return read == 1 ? std::optional<std::uint64_t>(hash) : std::nullopt;
+}
+
+class Campaign {
+ public:
+  explicit Campaign(const Arguments& arguments) : arguments_(arguments) {}
+
+  int Run();
+
+ private:
+  void RunSeed(std::uint64_t seed);
+  void CheckReplay(std::uint64_t seed, std::uint64_t hash);
+  bool CheckMarks() const;
+  void PrintSummary() const;
+  bool Enough() const { return failures_ >= arguments_.failures_max; }
+
+  const Arguments& arguments_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::map<std::string, std::uint64_t> marks_;
+  std::uint64_t runs_ = 0;
+  std::uint64_t failures_ = 0;
+  std::uint64_t replays_ = 0;
+  std::uint64_t operations_ = 0;
+  std::uint64_t revisions_ = 0;
+  double virtual_seconds_ = 0;
+};
+
+void Campaign::RunSeed(std::uint64_t seed) {
+  const RunResult result = etcd::simulation::Run(seed, {.verbose = arguments_.verbose});
+  ++runs_;
+  virtual_seconds_ += result.virtual_seconds;
+  operations_ += result.operations;
+  revisions_ += result.revisions;
+  for (const auto& [mark, count] : result.marks) marks_[mark] += count;
+  if (!result.failure.empty()) ++failures_;
+  if (arguments_.check_replay > 0 && runs_ % arguments_.check_replay == 0) {
+    CheckReplay(seed, result.trace_hash);
+  }
+}
+
+void Campaign::CheckReplay(std::uint64_t seed, std::uint64_t hash) {
+  ++replays_;
+  const auto other = HashInOtherProcess(seed);
+  if (other == hash) return;
+  ++failures_;
+  fmt::print("seed {}: NOT DETERMINISTIC: {:016x}, another process {:016x}\n", seed, hash,
+             other.value_or(0));
+}
+
+int Campaign::Run() {
+  if (!arguments_.list.empty()) {
+    std::ifstream file(arguments_.list);
+    if (!file) {
+      fmt::print("cannot read {}\n", arguments_.list);
+      return 2;
+    }
+    for (std::string line; std::getline(file, line) && !Enough();) {
+      if (!line.empty() && line[0] != '#') RunSeed(std::strtoull(line.c_str(), nullptr, 10));
+    }
+  }
+  std::uint64_t seed = arguments_.from;
+  if (seed == 0) {
+    seed = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+  }
+  const auto until = start_ + std::chrono::duration<double>(arguments_.seconds);
+  for (std::uint64_t i = 0; !Enough(); ++i) {
+    if (i >= arguments_.seeds && std::chrono::steady_clock::now() >= until) break;
+    RunSeed(seed + i);
+  }
+  PrintSummary();
+  return failures_ == 0 && (!arguments_.require_marks || CheckMarks()) ? 0 : 1;
+}
+
+void Campaign::PrintSummary() const {
+  for (const auto& [mark, count] : marks_) fmt::print("  {:44} {}\n", mark, count);
+  fmt::print(
+      "{} runs, {} failed, {} replayed; {} answers, {} revisions; {:.0f} virtual s, {:.0f} per CPU "
+      "second\n",
+      runs_, failures_, replays_, operations_, revisions_, virtual_seconds_,
+      virtual_seconds_ / CpuSeconds());
+}
+
+bool Campaign::CheckMarks() const {
+  bool all = true;
+  for (const std::string_view mark : kRequired) {
+    if (marks_.count(std::string(mark)) != 0) continue;
+    fmt::print("never happened: {}\n", mark);
+    all = false;
+  }
+  return all;
+}
+
+// A broken invariant of the code under test aborts: say in which run.
+void OnAbort(int /*signal*/) {
+  ReportCurrent(stdout);
+  std::fflush(stdout);
+  std::_Exit(3);
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  if (!ParseArguments(argc, argv, arguments)) {
+    fmt::print(
+        "usage: simulation --seed N | --seeds N [--from S] | --seconds T | --list FILE "
+        "[--check-replay K] [--require-marks] [--failures N] [--verbose]\n");
+    return 2;
+  }
+  base::SetLogLevel(base::LogLevel::kFatal);
+  std::signal(SIGABRT, OnAbort);
+  std::signal(SIGSEGV, OnAbort);
+  std::signal(SIGFPE, OnAbort);
+  if (!arguments.seed) return Campaign(arguments).Run();
+  const RunResult result =
+      Run(*arguments.seed, {.verbose = arguments.verbose, .report = !arguments.print_hash});
+  if (arguments.print_hash) {
+    fmt::print("{:016x}\n", result.trace_hash);
+  } else {
+    fmt::print("seed {}: {}; {} answers, {} revisions, {:.1f} virtual s, trace {:016x}\n",
+               *arguments.seed, result.failure.empty() ? "ok" : result.failure, result.operations,
+               result.revisions, result.virtual_seconds, result.trace_hash);
+  }
+  return result.failure.empty() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace etcd::simulation
+
+int main(int argc, char** argv) { return etcd::simulation::Main(argc, argv); }

@@ -1,0 +1,108 @@
+#include "tests/simulation/options.h"
+
+#include <fmt/format.h>
+
+namespace etcd::simulation {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+template <typename T>
+T OneOf(base::Random& random, std::initializer_list<T> values) {
+  return values.begin()[random.Below(values.size())];
+}
+
+// Half of the runs have the fault, at their own rate.
+Nanos Rate(base::Random& random, Nanos often, Nanos seldom) {
+  const bool on = random.Below(2) == 0;
+  const Nanos rate = Between(random, often, seldom);
+  return on ? rate : Nanos(0);
+}
+
+double Seconds(Nanos time) { return std::chrono::duration<double>(time).count(); }
+
+void DrawMember(base::Random& random, Options& o) {
+  o.snapshot_count = OneOf<std::uint64_t>(random, {3, 10, 40, 200, 10'000});
+  o.catchup_entries = OneOf<std::uint64_t>(random, {0, 1, 10, 100, 5'000});
+  o.wal_segment_bytes = OneOf<std::uint64_t>(random, {2'048, 8'192, 65'536, 1 << 20});
+  o.queued_bytes_max = OneOf<std::uint64_t>(random, {100, 2'000, 1 << 20});
+  o.apply_backlog_max = OneOf<std::uint64_t>(random, {2, 20, 5'000});
+  o.quota_bytes = OneOf<std::int64_t>(random, {-1, -1, -1, 50'000, 200'000});
+  o.compaction_batch = OneOf<std::int64_t>(random, {1, 3, 10, 1'000});
+  o.auto_compaction_retention = OneOf<std::int64_t>(random, {0, 0, 5, 50});
+  o.lease_checkpoint = random.Below(2) == 0;
+  o.engine_flush_one_in = OneOf<std::uint64_t>(random, {0, 5, 50, 500});
+  o.watch_pending_bytes = OneOf<std::uint64_t>(random, {200, 2'000, 1 << 20});
+  o.watch_recent_bytes = OneOf<std::uint64_t>(random, {0, 1'000, 8 << 20});
+  o.watch_step_revisions = OneOf<std::int64_t>(random, {1, 5, 100, 2'000});
+  o.progress_interval = OneOf<Nanos>(random, {milliseconds(200), seconds(2), seconds(600)});
+  o.fragment_bytes = OneOf<std::uint64_t>(random, {300, 2'000, 2 << 20});
+}
+
+void DrawWorkload(base::Random& random, Options& o) {
+  o.hop_max = OneOf<Nanos>(random, {microseconds(5), microseconds(50), milliseconds(2)});
+  o.stall_per_mille = OneOf<std::uint64_t>(random, {0, 5, 50});
+  o.stall_max = OneOf<Nanos>(random, {milliseconds(1), milliseconds(20), milliseconds(300)});
+  o.kv_clients = static_cast<int>(1 + random.Below(8));
+  o.watch_clients = static_cast<int>(1 + random.Below(4));
+  o.lease_clients = static_cast<int>(random.Below(3));
+  o.keys = OneOf<int>(random, {2, 5, 12, 40});
+  o.value_bytes_max = OneOf<std::uint64_t>(random, {20, 20, 300, 9'000});
+  o.think_max = OneOf<Nanos>(random, {milliseconds(5), milliseconds(50), milliseconds(300)});
+  o.duration = Between(random, seconds(10), seconds(60));
+}
+
+void DrawFaults(base::Random& random, Options& o) {
+  if (random.Below(10) == 0) return;  // a run without any
+  o.kill_every = Rate(random, seconds(1), seconds(20));
+  o.power_loss_every = Rate(random, seconds(1), seconds(20));
+  o.kill_at_step_every = Rate(random, seconds(1), seconds(10));
+  o.stop_every = Rate(random, seconds(5), seconds(30));
+  o.pause_every = Rate(random, seconds(3), seconds(30));
+  o.disk_full_every = Rate(random, seconds(5), seconds(30));
+  o.engine_full_every = Rate(random, seconds(5), seconds(30));
+  o.sync_error_every = Rate(random, seconds(5), seconds(30));
+  o.wall_jump_every = Rate(random, seconds(1), seconds(20));
+  o.slow_sync_per_mille = OneOf<std::uint64_t>(random, {0, 20, 300, 1'000});
+  o.slow_sync_max = OneOf<Nanos>(random, {milliseconds(2), milliseconds(50), seconds(3)});
+}
+
+}  // namespace
+
+Options Options::Draw(base::Random& random) {
+  Options o;
+  DrawMember(random, o);
+  DrawWorkload(random, o);
+  DrawFaults(random, o);
+  return o;
+}
+
+std::string Options::ToString() const {
+  std::string out = fmt::format(
+      "  member: snapshot-count {} catch-up {} segment {} queue {} backlog {} quota {}\n"
+      "          compaction batch {} auto {} checkpoint {} engine flush 1/{}\n",
+      snapshot_count, catchup_entries, wal_segment_bytes, queued_bytes_max, apply_backlog_max,
+      quota_bytes, compaction_batch, auto_compaction_retention, lease_checkpoint,
+      engine_flush_one_in);
+  out += fmt::format(
+      "  watch: pending {} recent {} step {} progress {} s fragment {}\n"
+      "  threads: hop {} s stall {} per mille up to {} s\n",
+      watch_pending_bytes, watch_recent_bytes, watch_step_revisions, Seconds(progress_interval),
+      fragment_bytes, Seconds(hop_max), stall_per_mille, Seconds(stall_max));
+  out += fmt::format(
+      "  workload: {} kv, {} watch, {} lease clients, {} keys, values to {} B, think {} s, {} s\n",
+      kv_clients, watch_clients, lease_clients, keys, value_bytes_max, Seconds(think_max),
+      Seconds(duration));
+  out += fmt::format(
+      "  faults every s: kill {} power {} at-step {} stop {} pause {} disk-full {} engine-full {} "
+      "sync-error {} wall-jump {}; slow sync {} per mille up to {} s\n",
+      Seconds(kill_every), Seconds(power_loss_every), Seconds(kill_at_step_every),
+      Seconds(stop_every), Seconds(pause_every), Seconds(disk_full_every),
+      Seconds(engine_full_every), Seconds(sync_error_every), Seconds(wall_jump_every),
+      slow_sync_per_mille, Seconds(slow_sync_max));
+  return out;
+}
+
+}  // namespace etcd::simulation

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "server/base/random.h"
+#include "tests/simulation/world.h"
+
+namespace etcd::simulation {
+
+// What one run looks like, drawn from its seed: small limits make rare branches common, and most
+// runs have only some of the faults, so that one does not hide what another would show.
+struct Options {
+  // The member.
+  std::uint64_t snapshot_count = 0;
+  std::uint64_t catchup_entries = 0;
+  std::uint64_t wal_segment_bytes = 0;
+  std::uint64_t queued_bytes_max = 0;
+  std::uint64_t apply_backlog_max = 0;
+  std::int64_t quota_bytes = -1;  // negative: none
+  std::int64_t compaction_batch = 0;
+  std::int64_t auto_compaction_retention = 0;  // revisions; 0: off
+  bool lease_checkpoint = false;
+  std::uint64_t engine_flush_one_in = 0;
+  std::uint64_t watch_pending_bytes = 0;
+  std::uint64_t watch_recent_bytes = 0;
+  std::int64_t watch_step_revisions = 0;
+  Nanos progress_interval{0};
+  std::uint64_t fragment_bytes = 0;
+
+  // Threads.
+  Nanos hop_max{0};
+  std::uint64_t stall_per_mille = 0;
+  Nanos stall_max{0};
+
+  // The workload.
+  int kv_clients = 0;
+  int watch_clients = 0;
+  int lease_clients = 0;
+  int keys = 0;
+  std::uint64_t value_bytes_max = 0;
+  Nanos think_max{0};
+  Nanos duration{0};  // of phase 1
+
+  // Faults: mean time between two of a kind; 0: never.
+  Nanos kill_every{0};
+  Nanos power_loss_every{0};
+  Nanos kill_at_step_every{0};  // at a disk or engine operation
+  Nanos stop_every{0};          // a clean stop
+  Nanos pause_every{0};
+  Nanos disk_full_every{0};
+  Nanos engine_full_every{0};
+  Nanos sync_error_every{0};
+  Nanos wall_jump_every{0};
+  std::uint64_t slow_sync_per_mille = 0;
+  Nanos slow_sync_max{0};
+
+  static Options Draw(base::Random& random);
+  std::string ToString() const;
+};
+
+}  // namespace etcd::simulation

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <string>
+
+namespace etcd::simulation {
+
+struct RunResult {
+  std::string failure;  // "": every promise was kept
+  std::uint64_t trace_hash = 0;
+  double virtual_seconds = 0;
+  std::uint64_t operations = 0;  // answered calls
+  std::uint64_t revisions = 0;
+  std::map<std::string, std::uint64_t> marks;
+};
+
+struct RunSettings {
+  bool verbose = false;  // prints every line of the trace
+  bool report = true;    // prints options and the last lines of the trace when it fails
+};
+
+// One run of one seed.
+RunResult Run(std::uint64_t seed, const RunSettings& settings);
+
+// What is known of the run that is under way, for a crash of the code under test.
+void ReportCurrent(std::FILE* out);
+
+}  // namespace etcd::simulation

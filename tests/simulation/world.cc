@@ -1,0 +1,223 @@
+#include "tests/simulation/world.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "server/base/check.h"
+
+namespace etcd::simulation {
+namespace {
+
+constexpr std::size_t kTraceLines = 200;
+constexpr Nanos kEpoch = std::chrono::hours(1);  // far enough from 0 for "two timeouts ago"
+constexpr std::chrono::seconds kWallEpoch(1'700'000'000);
+
+std::uint64_t Derive(std::uint64_t seed, std::uint64_t concern) {
+  base::SeededRandom random(seed ^ (concern * 0x9e3779b97f4a7c15ULL));
+  return random.Next();
+}
+
+}  // namespace
+
+Generators::Generators(std::uint64_t seed)
+    : options(Derive(seed, 1)),
+      schedule(Derive(seed, 2)),
+      network(Derive(seed, 3)),
+      disk(Derive(seed, 4)),
+      clock(Derive(seed, 5)),
+      engine(Derive(seed, 6)),
+      faults(Derive(seed, 7)),
+      workload(Derive(seed, 8)),
+      member(Derive(seed, 9)) {}
+
+// ---- Process
+
+class Process::ProcessClock final : public base::Clock {
+ public:
+  ProcessClock(const World& world, Nanos wall_offset) : world_(world), wall_offset_(wall_offset) {}
+  Monotonic Now() const override { return Monotonic(kEpoch + world_.now()); }
+  Wall WallNow() const override {
+    return Wall(
+        std::chrono::duration_cast<Wall::duration>(kWallEpoch + world_.now() + wall_offset_));
+  }
+  void Jump(Nanos by) { wall_offset_ += by; }
+
+ private:
+  const World& world_;
+  Nanos wall_offset_;
+};
+
+class Process::ProcessExecutor final : public base::Executor {
+ public:
+  ProcessExecutor(Process& process, std::uint64_t id) : process_(process), id_(id) {}
+
+  void Post(base::Task task) override {
+    if (process_.doomed_ || process_.dropped_) return;
+    tasks_.push_back(std::move(task));
+    World& world = process_.world_;
+    // Wake-ups do not overtake each other, so that the heap shows the order in which tasks run.
+    last_due_ = std::max(last_due_, world.now() + world.DrawHop());
+    world.Push(last_due_, id_, [this] { Run(); });
+  }
+
+  void PostAfter(Nanos delay, base::Task task) override {
+    if (process_.doomed_ || process_.dropped_) return;
+    const std::uint64_t timer = next_timer_++;
+    timers_.emplace(timer, std::move(task));
+    World& world = process_.world_;
+    world.Push(world.now() + std::max(delay, Nanos(0)), id_, [this, timer] {
+      auto node = timers_.extract(timer);
+      if (!node.empty()) Post(std::move(node.mapped()));
+    });
+  }
+
+  const base::Clock& clock() const override { return *process_.clock_; }
+
+  // What was held back while the process was paused or this executor busy.
+  void CatchUp() {
+    World& world = process_.world_;
+    for (; missed_ > 0; --missed_) world.Push(world.now(), id_, [this] { Run(); });
+  }
+  void DropTasks() {
+    // Destroying a task may post another one.
+    while (!tasks_.empty() || !timers_.empty()) {
+      const auto tasks = std::move(tasks_);
+      const auto timers = std::move(timers_);
+      tasks_.clear();
+      timers_.clear();
+    }
+  }
+
+ private:
+  void Run() {
+    if (process_.doomed_ || process_.dropped_) return;
+    if (busy_ || process_.paused_) {
+      ++missed_;
+      return;
+    }
+    CHECK(!tasks_.empty()) << "a wake-up without a task";
+    base::Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    busy_ = true;
+    ++process_.running_;
+    task();
+    --process_.running_;
+    busy_ = false;
+    CatchUp();
+  }
+
+  Process& process_;
+  const std::uint64_t id_;
+  std::deque<base::Task> tasks_;
+  std::map<std::uint64_t, base::Task> timers_;
+  std::uint64_t next_timer_ = 0;
+  std::uint64_t missed_ = 0;
+  Nanos last_due_{0};
+  bool busy_ = false;
+};
+
+Process::Process(World& world, std::uint64_t id, Nanos wall_offset)
+    : world_(world), id_(id), clock_(std::make_unique<ProcessClock>(world, wall_offset)) {}
+
+Process::~Process() { DropTasks(); }
+
+base::Executor& Process::NewExecutor(std::string_view /*name*/) {
+  executors_.push_back(std::make_unique<ProcessExecutor>(*this, id_ * 100 + executors_.size() + 1));
+  return *executors_.back();
+}
+
+const base::Clock& Process::clock() const { return *clock_; }
+void Process::JumpWallClock(Nanos by) { clock_->Jump(by); }
+void Process::Pause() { paused_ = true; }
+
+void Process::Resume() {
+  paused_ = false;
+  for (auto& executor : executors_) executor->CatchUp();
+}
+
+void Process::DropTasks() {
+  dropped_ = true;
+  for (auto& executor : executors_) executor->DropTasks();
+}
+
+// ---- World
+
+World::World(std::uint64_t seed) : random(seed) {}
+World::~World() = default;
+
+void World::Push(Nanos due, std::uint64_t who, base::Task task) {
+  Event event{due, next_sequence_++, who, std::make_shared<base::Task>(std::move(task))};
+  heap_.push_back(std::move(event));
+  std::push_heap(heap_.begin(), heap_.end());
+}
+
+void World::After(Nanos delay, base::Task task) { Push(now_ + delay, 0, std::move(task)); }
+
+Nanos World::DrawHop() {
+  Nanos hop = Between(random.schedule, Nanos(0), options.hop_max);
+  if (Chance(random.schedule, options.stall_per_mille)) {
+    hop += Between(random.schedule, Nanos(0), options.stall_max);
+  }
+  return hop;
+}
+
+void World::Mix(std::uint64_t value) {
+  hash_ = (hash_ ^ value) * 0x100000001b3ULL;
+  hash_ ^= hash_ >> 29;
+}
+
+void World::RunNext() {
+  std::pop_heap(heap_.begin(), heap_.end());
+  Event event = std::move(heap_.back());
+  heap_.pop_back();
+  now_ = std::max(now_, event.due);
+  ++steps_;
+  Mix(static_cast<std::uint64_t>(now_.count()));
+  Mix(event.who);
+  (*event.task)();
+}
+
+bool World::Step() {
+  if (heap_.empty()) return false;
+  RunNext();
+  return true;
+}
+
+bool World::RunUntil(const std::function<bool()>& condition, Nanos duration) {
+  const Nanos until = now_ + duration;
+  while (!has_failed() && !condition()) {
+    if (heap_.empty() || heap_.front().due > until) {
+      now_ = std::max(now_, until);
+      return condition();
+    }
+    RunNext();
+  }
+  return !has_failed();
+}
+
+void World::RunFor(Nanos duration) {
+  RunUntil([] { return false; }, duration);
+}
+
+void World::Block(Process& process, Nanos duration) {
+  RunUntil([&process] { return process.is_doomed(); }, duration);
+}
+
+void World::Fail(std::string what) {
+  if (has_failed()) return;
+  Trace("FAILED: " + what);
+  failure_ = std::move(what);
+}
+
+void World::Trace(std::string line) {
+  for (const char c : line) Mix(static_cast<unsigned char>(c));
+  const double seconds = std::chrono::duration<double>(now_).count();
+  std::string dated = fmt::format("{:12.6f} {}", seconds, line);
+  if (live_ != nullptr) fmt::print(live_, "{}\n", dated);
+  trace_.push_back(std::move(dated));
+  if (trace_.size() > kTraceLines) trace_.pop_front();
+}
+
+}  // namespace etcd::simulation
