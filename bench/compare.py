@@ -16,75 +16,10 @@ import subprocess
 import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
-from etcd_process import EtcdProcess, free_ports  # noqa: E402
-
-BIN = os.path.join(ROOT, "build", "release", "bin")
-PEERS = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-                     "etcdpp-peers")
-SERVERS = {
-    "ours": os.path.join(BIN, "etcd"),
-    "floor": os.path.join(BIN, "bench_floor"),
-    "v34": "/usr/bin/etcd",
-    "v36": os.path.join(PEERS, "v36", "etcd"),
-    "v37": os.path.join(PEERS, "v37", "etcd"),
-}
-PEER_NAMES = ("v34", "v36", "v37")
-QUOTA = "--quota-backend-bytes=8589934592"
-
-
-def load(port, pid, **options):
-    """One workload; the load generator's JSON object."""
-    flags = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
-    command = [os.path.join(BIN, "bench_load"), f"--port={port}", f"--server-pid={pid}"] + flags
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-    return json.loads(done.stdout)
-
-
-def anonymous_mb(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
-
-
-def rss_mb(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
-
-
-class Floor:
-    """The no-op server: no data, no readiness to wait for beyond its port."""
-
-    def __init__(self):
-        self.client_port = free_ports(1)[0]
-        self.process = None
-
-    def __enter__(self):
-        self.process = subprocess.Popen([SERVERS["floor"], str(self.client_port)],
-                                        stdout=subprocess.DEVNULL)
-        time.sleep(0.5)  # the generator retries nothing; half a second is ample for a listen()
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-
-def server(name):
-    return Floor() if name == "floor" else EtcdProcess(binary=SERVERS[name], args=[QUOTA])
-
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import scenarios  # noqa: E402
+from harness import (  # noqa: E402,F401
+    PEER_NAMES, ROOT, SERVERS, EtcdProcess, anonymous_mb, load, load_keys, rss_mb, server)
 
 PUT = {"key_bytes": 8, "value_bytes": 256, "key_space": 100000}
 
@@ -113,11 +48,6 @@ def idle(name):
     with server(name) as etcd:
         time.sleep(1)
         return {"rss_anon_mb": anonymous_mb(etcd.pid)}
-
-
-def load_keys(etcd, count, key_bytes, value_bytes):
-    return load(etcd.client_port, etcd.pid, workload="put", connections=10, clients=200,
-                total=count, sequential="true", key_bytes=key_bytes, value_bytes=value_bytes)
 
 
 def million(name):
@@ -182,8 +112,22 @@ ROWS = {
     "million": (million, ["count_cpu_us", "count_p50_ms", "page_cpu_us", "page_p50_ms",
                           "restart_s", "rss_mb", "load_rate", "load_cpu_us"], False),
     "lists": (lists, ["peak_above_mb", "seconds", "server_cpu_us"], False),
+    **scenarios.ROWS,
+    **scenarios.LONG_ROWS,
 }
 HIGHER_IS_BETTER = {"rate", "load_rate"}
+
+
+def chosen(text):
+    """Row names of --rows: names, and groups such as p6-all for p6 and all that begin with p6-."""
+    names = []
+    for name in text.split(","):
+        group = name[:-len("-all")] if name.endswith("-all") else None
+        names += [row for row in ROWS if f"{row}-".startswith(f"{group}-")] if group else [name]
+    unknown = [name for name in names if name not in ROWS]
+    if unknown or not names:
+        raise SystemExit(f"unknown rows {unknown}; there are: {', '.join(ROWS)}")
+    return names
 
 
 def measure(row, names, runs):
@@ -195,7 +139,8 @@ def measure(row, names, runs):
             if name == "floor" and not with_floor:
                 continue
             samples.setdefault(name, []).append(run(name))
-    return {name: {figure: statistics.median(s[figure] for s in taken) for figure in figures}
+    return {name: {figure: statistics.median(s[figure] for s in taken) for figure in figures
+                   if figure in taken[0]}  # a server may lack an RPC
             for name, taken in samples.items()}
 
 
@@ -203,10 +148,11 @@ def report(row, result):
     figures = ROWS[row][1]
     lines = []
     for figure in figures:
-        peers = [result[p][figure] for p in PEER_NAMES if p in result]
-        cells = [f"{result[s][figure]:.3g}" if s in result else "-" for s in SERVERS]
+        peers = [result[p][figure] for p in PEER_NAMES if figure in result.get(p, {})]
+        cells = [f"{result[s][figure]:.3g}" if figure in result.get(s, {}) else "-"
+                 for s in SERVERS]
         ratio = "-"
-        if peers and "ours" in result:
+        if peers and figure in result.get("ours", {}):
             best = max(peers) if figure in HIGHER_IS_BETTER else min(peers)
             ratio = f"{result['ours'][figure] / best:.3f}x" if best else "-"
         lines.append(f"| {row} | {figure} | " + " | ".join(cells) + f" | {ratio} |")
@@ -215,7 +161,8 @@ def report(row, result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", default=",".join(ROWS))
+    parser.add_argument("--rows", help="names, or groups: p6-all, p8-all, p12-all",
+                        default=",".join(row for row in ROWS if row not in scenarios.LONG_ROWS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--servers", default=",".join(SERVERS))
     parser.add_argument("--json", help="also write the medians here")
@@ -230,7 +177,7 @@ def main():
     print("| row | figure | " + " | ".join(SERVERS) + " | ours / best peer |")
     print("|---" * (len(SERVERS) + 3) + "|")
     results = {}
-    for row in options.rows.split(","):
+    for row in chosen(options.rows):
         results[row] = measure(row, names, options.runs)
         print("\n".join(report(row, results[row])), flush=True)
     if options.json:

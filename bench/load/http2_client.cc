@@ -116,6 +116,15 @@ bool Loop::RunUntil(const std::function<bool()>& done, std::chrono::milliseconds
   return true;
 }
 
+void Loop::RunUntil(std::chrono::steady_clock::time_point time) {
+  while (true) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(time - std::chrono::steady_clock::now());
+    RunOnce(std::max(left, std::chrono::milliseconds(0)));
+    if (left.count() <= 0) return;
+  }
+}
+
 void Loop::RunOnce(std::chrono::milliseconds wait) {
   std::array<epoll_event, 256> events;
   const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),

@@ -31,6 +31,8 @@ class Loop {
   void RunUntil(const std::function<bool()>& done);
   // The same, but returns false when `limit` has passed first.
   bool RunUntil(const std::function<bool()>& done, std::chrono::milliseconds limit);
+  // Runs until `time` (at most a millisecond later).
+  void RunUntil(std::chrono::steady_clock::time_point time);
   int fd() const { return epoll_; }
 
  private:

@@ -32,6 +32,10 @@ Options Parse(int argc, char** argv) {
       {"sequential", [&](const std::string& v) { options.sequential = v == "true"; }},
       {"limit", [&](const std::string& v) { options.limit = std::stoll(v); }},
       {"watchers", [&](const std::string& v) { options.watchers_per_stream = std::stoi(v); }},
+      {"rw-ratio", [&](const std::string& v) { options.rw_ratio = std::stod(v); }},
+      {"rate", [&](const std::string& v) { options.rate = std::stod(v); }},
+      {"gets-rate", [&](const std::string& v) { options.gets_rate = std::stod(v); }},
+      {"seconds", [&](const std::string& v) { options.seconds = std::stod(v); }},
       {"server-pid", [&](const std::string& v) { options.server_pid = std::stoi(v); }},
       {"seed", [&](const std::string& v) { options.seed = std::stoull(v); }},
   };
@@ -56,13 +60,26 @@ double Percentile(const std::vector<std::uint32_t>& sorted, double share) {
   return sorted[at] / 1000.0;
 }
 
+Outcome Run(const Options& options) {
+  const std::map<std::string, Outcome (*)(const Options&)> runs = {
+      {"watch", RunWatch},
+      {"watch-distinct", RunWatchDistinct},
+      {"watch-latency", RunWatchLatency},
+      {"lease-keepalive", RunKeepAlive},
+      {"paged-list", RunLists},
+      {"range-stream", RunLists},
+      {"kubernetes", RunKubernetes},
+      {"background", RunBackground},
+  };
+  const auto it = runs.find(options.workload);
+  return it == runs.end() ? RunUnary(options) : it->second(options);
+}
+
 int Main(int argc, char** argv) {
   const Options options = Parse(argc, argv);
   ResetPeak(options.server_pid);
   const ServerUsage before = ReadServerUsage(options.server_pid);
-  Outcome outcome = options.workload == "watch"             ? RunWatch(options)
-                    : options.workload == "lease-keepalive" ? RunKeepAlive(options)
-                                                            : RunUnary(options);
+  Outcome outcome = Run(options);
   const ServerUsage after = ReadServerUsage(options.server_pid);
   std::sort(outcome.latencies_us.begin(), outcome.latencies_us.end());
   const double seconds = static_cast<double>(outcome.elapsed.count()) / 1e9;
@@ -71,7 +88,7 @@ int Main(int argc, char** argv) {
       "{\"workload\":\"%s\",\"operations\":%lld,\"errors\":%lld,\"seconds\":%.3f,\"rate\":%.1f,"
       "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"server_cpu_us\":%.3f,"
       "\"response_bytes\":%lld,\"rss_mb\":%.1f,\"rss_anon_mb\":%.1f,\"rss_peak_mb\":%.1f,"
-      "\"rss_before_mb\":%.1f}\n",
+      "\"rss_before_mb\":%.1f",
       options.workload.c_str(), static_cast<long long>(outcome.operations),
       static_cast<long long>(outcome.errors), seconds, operations / seconds,
       Percentile(outcome.latencies_us, 0.5), Percentile(outcome.latencies_us, 0.99),
@@ -80,6 +97,8 @@ int Main(int argc, char** argv) {
       static_cast<long long>(outcome.response_bytes), static_cast<double>(after.rss_bytes) / 1e6,
       static_cast<double>(after.rss_anonymous_bytes) / 1e6,
       static_cast<double>(after.rss_peak_bytes) / 1e6, static_cast<double>(before.rss_bytes) / 1e6);
+  for (const auto& [name, value] : outcome.extra) std::printf(",\"%s\":%.3f", name.c_str(), value);
+  std::printf("}\n");
   return outcome.errors == 0 ? 0 : 1;
 }
 

@@ -5,30 +5,13 @@
 #include <utility>
 
 #include "bench/load/requests.h"
+#include "bench/load/wire_reader.h"
 #include "bench/load/workload.h"
-#include "server/base/bytes.h"
 
 namespace etcd::bench {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-// Events (field 11) of a WatchResponse; a server may put several revisions into one.
-std::int64_t CountEvents(std::string_view message) {
-  std::int64_t events = 0;
-  while (!message.empty()) {
-    std::uint64_t tag = 0;
-    std::uint64_t value = 0;
-    if (!base::ConsumeVarint(message, tag)) return events;
-    if ((tag >> 3) == 11) ++events;
-    if (!base::ConsumeVarint(message, value)) return events;
-    if ((tag & 7) == base::kWireBytes) {
-      if (value > message.size()) return events;
-      message.remove_prefix(value);
-    }
-  }
-  return events;
-}
 
 }  // namespace
 

@@ -57,7 +57,7 @@ class UnaryRun {
     ++outcome_.operations;
     if (status != 0) ++outcome_.errors;
     outcome_.response_bytes += static_cast<std::int64_t>(message.size());
-    outcome_.latencies_us.push_back(static_cast<std::uint32_t>(took.count() / 1000));
+    outcome_.AddLatency(took);
   }
 
   std::string Key() {
@@ -78,12 +78,21 @@ class UnaryRun {
       if (random_() % 10 == 0) return {kPut, PutRequest(Key(), value_)};
       return {kRange, RangeRequest(Key(), {})};
     }
-    constexpr std::string_view kToEnd("\0", 1);
+    if (kind == "txn-mixed") return MakeMixedTxn();
     if (kind == "count") return {kRange, RangeRequest("k", {.end = kToEnd, .count_only = true})};
     // A page in the middle of the keys, as a paging client asks for it.
     if (kind == "page")
       return {kRange, RangeRequest(Key(), {.end = kToEnd, .limit = options_.limit})};
     return {kRange, RangeRequest("k", {.end = kToEnd})};  // list
+  }
+
+  // The read is the first `limit` keys, as in etcd's own mixed benchmark.
+  Request MakeMixedTxn() {
+    const double reads = options_.rw_ratio / (1 + options_.rw_ratio);
+    if (std::uniform_real_distribution<double>()(random_) < reads) {
+      return {kTxn, PlainTxn(RangeOp(RangeRequest("k", {.end = kToEnd, .limit = options_.limit})))};
+    }
+    return {kTxn, PlainTxn(PutOp(PutRequest(Key(), value_)))};
   }
 
   const Options& options_;
