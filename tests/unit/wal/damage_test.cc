@@ -152,12 +152,19 @@ TEST_F(WalDamage, AppendingGoesOnAfterARepair) {
 }
 
 // Every single bit of every segment of `log`.
+// Under a sanitizer each boot costs ten times as much: a sample, coprime with the bytes' 8 bits.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t kBitStride = 7;
+#else
+constexpr std::size_t kBitStride = 1;
+#endif
+
 void FlipEveryBit(const Log& log) {
   ASSERT_GE(log.names.size(), 2U);
   std::size_t refused = 0;
   std::size_t harmless = 0;
   for (std::size_t file = 0; file < log.names.size(); ++file) {
-    for (std::size_t bit = 0; bit < log.contents[file].size() * 8; ++bit) {
+    for (std::size_t bit = 0; bit < log.contents[file].size() * 8; bit += kBitStride) {
       SimDisk disk;
       Put(disk, log);
       disk.FlipBit(WalPath(log.names[file]), bit);
