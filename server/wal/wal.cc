@@ -170,8 +170,13 @@ absl::Status Wal::SyncTimed(base::File& file) {
   return status.ok() ? status : Fail(status);
 }
 
+// For good. A full disk that shows up only at a write or an fsync is no refusal that could be tried
+// again: what is on the disk is not known any more, so it must not look like one.
 absl::Status Wal::Fail(absl::Status status) {
-  if (failed_.ok()) failed_ = std::move(status);
+  if (!failed_.ok()) return failed_;
+  failed_ = IsDiskFull(status)
+                ? base::MakeStatus(absl::StatusCode::kInternal, base::MessageOf(status))
+                : std::move(status);
   return failed_;
 }
 
@@ -206,7 +211,9 @@ absl::Status Wal::StartNextSegment(const std::string& name) {
   RETURN_IF_ERROR(WriteTimed(*reserve_, 0, head.bytes()));
   RETURN_IF_ERROR(SyncTimed(*reserve_));
   RETURN_IF_ERROR(file_system_.Rename(reserve_path_, PathOf(name)));
-  RETURN_IF_ERROR(file_system_.SyncDir(dir_));
+  // The new name is there and may or may not survive: going on in the old segment would fork the
+  // log.
+  if (const absl::Status status = file_system_.SyncDir(dir_); !status.ok()) return Fail(status);
   segments_.push_back({name, last_index_ + 1, std::move(reserve_)});
   offset_ = head.bytes().size();
   allocated_ = std::max<std::uint64_t>(options_.segment_bytes, offset_);

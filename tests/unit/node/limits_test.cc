@@ -1,5 +1,7 @@
 // Full disks, quotas, time: what the member refuses, what it does by itself, and when.
 #include <etcdserverpb/raft_internal.pb.h>
+#include <iterator>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -220,6 +222,37 @@ TEST(Lease, LivesOnAfterARestartWithItsFullTime) {
   member.scheduler.RunFor(seconds(9));
   EXPECT_EQ(member.Get("a"), "1");
   ASSERT_TRUE(member.WaitFor([&] { return member.Get("a").empty(); }));
+}
+
+// etcd issue 14239: an id is 64 bits; the log, the backend and memory must agree on every one.
+TEST(Lease, Bug14239ExtremeIdsMeanTheSameAfterARestart) {
+  constexpr std::int64_t kIds[] = {-1, std::numeric_limits<std::int64_t>::min(),
+                                   std::numeric_limits<std::int64_t>::max()};
+  for (const bool replayed : {false, true}) {
+    SimMember member(19);
+    ASSERT_TRUE(member.Boot().ok());
+    for (const std::int64_t id : kIds) {
+      Grant(member, id, 1000);
+      ASSERT_TRUE(member.Put("k" + std::to_string(id), "1", id).status.ok());
+    }
+    member.Kill();
+    if (replayed) member.engine.CrashToLastFlush();
+    ASSERT_TRUE(member.Boot().ok());
+    EXPECT_EQ(member->lessor().Leases().size(), std::size(kIds));
+    for (const std::int64_t id : kIds) {
+      const std::string key = "k" + std::to_string(id);
+      const auto info = member->lessor().TimeToLive(LeaseId(id), /*with_keys=*/true);
+      ASSERT_TRUE(info.ok()) << info.status() << ", lease " << id;
+      EXPECT_EQ(info->keys, std::vector<std::string>{key});
+      const apply::Result revoked = member.Run(
+          [&](InternalRaftRequest& request) { request.mutable_lease_revoke()->set_id(id); });
+      EXPECT_TRUE(revoked.status.ok()) << revoked.status << ", lease " << id;
+      EXPECT_EQ(member.Get(key), "");
+    }
+    member.Kill();
+    ASSERT_TRUE(member.Boot().ok());
+    EXPECT_TRUE(member->lessor().Leases().empty());
+  }
 }
 
 // etcd issue 15247: a clock of another term must not revoke anything.

@@ -250,6 +250,26 @@ TEST_F(WalFault, FailedSyncEndsTheObject) {
   EXPECT_EQ(disk.operations(), operations) << "it touched the disk again";
 }
 
+// ENOSPC from an fsync (file systems that allocate late) is a failed fsync, not a full disk:
+// whoever sees kResourceExhausted tries again.
+TEST_F(WalFault, FullDiskAtAnFsyncIsAFailureForGood) {
+  for (const DiskOp at : {DiskOp::kSync, DiskOp::kSyncDir, DiskOp::kWrite}) {
+    SimDisk disk;
+    ASSERT_TRUE(disk.CreateDirs("member").ok());
+    auto wal = *Wal::Create(disk, kWalDir, TestMetadata(), {2048});
+    disk.SetFaultHook([&](DiskOp op, const std::string&) {
+      return op == at ? base::MakeStatus(absl::StatusCode::kResourceExhausted, "full")
+                      : absl::OkStatus();
+    });
+    absl::Status status;
+    for (std::uint64_t i = 1; i <= 100 && status.ok(); ++i) {
+      status = wal->Save(MakeState(1, i), MakeEntries(i, i));
+    }
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+    EXPECT_EQ(wal->status(), status);
+  }
+}
+
 TEST_F(WalFault, FailedWriteEndsTheObject) {
   SimDisk disk;
   ASSERT_TRUE(disk.CreateDirs("member").ok());

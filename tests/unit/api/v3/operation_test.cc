@@ -196,5 +196,51 @@ TEST(Health, WatchAnswersOnceAndStaysOpen) {
   }
 }
 
+// The way out of a full quota, over the wire: whatever gives space back is let through.
+TEST(Alarm, NoSpaceLetsDeletesCompactionsAndRevokesThrough) {
+  node::MemberOptions options = testing::SimMember::DefaultOptions();
+  options.quota_bytes = 40'000;
+  Api api(options);
+  etcdserverpb::LeaseGrantRequest grant;
+  grant.set_id(7);
+  grant.set_ttl(1000);
+  ASSERT_TRUE(api.StatusOf("/etcdserverpb.Lease/LeaseGrant", grant).ok());
+  ASSERT_TRUE(api.member.Put("leased", "1", 7).status.ok());
+  etcdserverpb::PutRequest put;
+  put.set_key("a");
+  put.set_value(std::string(5000, 'v'));
+  absl::Status status;
+  int puts = 0;
+  while (status.ok() && ++puts < 50) status = api.StatusOf("/etcdserverpb.KV/Put", put);
+  ASSERT_EQ(ErrcOf(status), Errc::kNoSpace);
+  ASSERT_TRUE(api.member.WaitFor([&] { return api.node.HasAlarm(node::AlarmType::kNoSpace); }));
+  put.set_value("small");
+  EXPECT_EQ(ErrcOf(api.StatusOf("/etcdserverpb.KV/Put", put)), Errc::kNoSpace);
+
+  etcdserverpb::RangeRequest range;
+  range.set_key("a");
+  EXPECT_TRUE(api.StatusOf("/etcdserverpb.KV/Range", range).ok());
+  etcdserverpb::TxnRequest txn;
+  txn.add_success()->mutable_request_delete_range()->set_key("a");
+  EXPECT_TRUE(api.StatusOf("/etcdserverpb.KV/Txn", txn).ok());
+  etcdserverpb::DeleteRangeRequest remove;
+  remove.set_key("b");
+  EXPECT_TRUE(api.StatusOf("/etcdserverpb.KV/DeleteRange", remove).ok());
+  etcdserverpb::LeaseRevokeRequest revoke;
+  revoke.set_id(7);
+  EXPECT_TRUE(api.StatusOf("/etcdserverpb.Lease/LeaseRevoke", revoke).ok());
+  EXPECT_EQ(api.member.Get("leased"), "");
+  etcdserverpb::CompactionRequest compact;
+  compact.set_revision(api.member->store().current_revision().value());
+  compact.set_physical(true);
+  EXPECT_TRUE(api.StatusOf("/etcdserverpb.KV/Compact", compact).ok());
+  AlarmRequest disarm;
+  disarm.set_action(AlarmRequest::DEACTIVATE);
+  disarm.set_memberid(api.node.member_id().value());
+  disarm.set_alarm(etcdserverpb::NOSPACE);
+  EXPECT_TRUE(api.StatusOf(kAlarm, disarm).ok());
+  EXPECT_TRUE(api.StatusOf("/etcdserverpb.KV/Put", put).ok());
+}
+
 }  // namespace
 }  // namespace etcd::api::v3
