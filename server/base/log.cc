@@ -158,6 +158,7 @@ std::string FormatLogConsole(const LogRecord& record) {
   return out;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): every caller gives a temporary.
 void EmitLog(LogLevel level, std::string_view message, std::vector<LogField> fields,
              std::source_location where) {
   static StderrSink stderr_sink;

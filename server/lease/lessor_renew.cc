@@ -42,6 +42,7 @@ void Lessor::Impl::Renew(LeaseId id, RenewDone done) {
       }
     }
   }
+  // NOLINTNEXTLINE(bugprone-use-after-move): where `done` was moved, `refused` is OK.
   if (!refused.ok()) return done(refused);
   if (!renewed) return RenewCheckpointed(id, epoch, in_term, in_generation);
   if (observer != nullptr) observer->OnRenewed(ttl);

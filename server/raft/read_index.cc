@@ -115,6 +115,7 @@ void Core::ConfirmRound(Leader& leader, Progress& progress, const std::string& c
 void Core::ReleaseReads(Leader& leader) {
   if (leader.reads.empty()) return;
   std::vector<std::uint64_t> acked;
+  acked.reserve(conf_.voters.size());
   for (const MemberId voter : conf_.voters) {
     acked.push_back(voter == config_.id ? leader.round : leader.progress.at(voter).acked_round);
   }

@@ -81,7 +81,7 @@ absl::Status Snapshotter::Save(const raft::Snapshot& snapshot) {
   const auto start = clock_.Now();
   const std::string name = FileName(snapshot.metadata.term, snapshot.metadata.index);
   const std::string temporary = PathOf("tmp-" + name);
-  const absl::Status status = WriteDurably(temporary, raftcodec::EncodeSnapFile(snapshot));
+  absl::Status status = WriteDurably(temporary, raftcodec::EncodeSnapFile(snapshot));
   if (!status.ok()) {
     base::IgnoreError(file_system_.Remove(temporary), "the first error tells more");
     return status;

@@ -86,6 +86,7 @@ absl::Status Wal::OpenSegments(Index snapshot_index) {
 
 absl::Status Wal::ReadSegments(Index snapshot_index, Term snapshot_term, Replay& replay) {
   std::vector<RecordReader::Source> sources;
+  sources.reserve(segments_.size());
   for (const Segment& segment : segments_) {
     sources.push_back({PathOf(segment.name), segment.file.get()});
   }
@@ -128,7 +129,7 @@ absl::Status Wal::ClearTail() {
   if (size > offset_) RETURN_IF_ERROR(tail().Truncate(offset_));
   allocated_ = offset_;
   const std::uint64_t wanted = std::max(size, options_.segment_bytes);
-  const absl::Status status = tail().Preallocate(wanted);
+  absl::Status status = tail().Preallocate(wanted);
   if (status.ok()) {
     allocated_ = wanted;
   } else if (status.code() != absl::StatusCode::kResourceExhausted) {
