@@ -63,8 +63,10 @@ static size_t dirs_count;
 static int journal = -1;
 static struct Control* control;
 static struct Control no_control;
-// What is open: 0 not watched, else the class of the file.
+// What is open: 0 not watched, else the class of the file, and which file that is. fclose does not
+// come by here, so a number may belong to something else by now.
 static unsigned char classes[kDescriptorsMax];
+static ino_t inodes[kDescriptorsMax];
 // Held while a change is made and recorded: the journal has the order of the disk.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t records;  // written to the journal
@@ -82,7 +84,14 @@ static int Class(const char* path) {
 }
 
 static int ClassOf(int descriptor) {
-  return descriptor >= 0 && descriptor < kDescriptorsMax ? classes[descriptor] : 0;
+  if (descriptor < 0 || descriptor >= kDescriptorsMax || classes[descriptor] == 0) return 0;
+  struct stat info;
+  if (fstat(descriptor, &info) == 0 && info.st_ino == inodes[descriptor] &&
+      (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))) {
+    return classes[descriptor];
+  }
+  classes[descriptor] = 0;
+  return 0;
 }
 
 __attribute__((constructor)) static void Begin(void) {
@@ -150,6 +159,7 @@ static int OpenWatched(int class, int at, const char* path, int flags, mode_t mo
   }
   if (result >= 0 && result < kDescriptorsMax) {
     classes[result] = (unsigned char)class;
+    inodes[result] = InodeOf(result);
     if (created) {
       Record(kCreate, InodeOf(result), 0, path, strlen(path));
     } else if ((flags & O_TRUNC) != 0) {
@@ -185,7 +195,7 @@ int openat(int at, const char* path, int flags, ...) {
 }
 
 int close(int descriptor) {
-  if (ClassOf(descriptor) != 0) classes[descriptor] = 0;
+  if (descriptor >= 0 && descriptor < kDescriptorsMax) classes[descriptor] = 0;
   return (int)syscall(SYS_close, descriptor);
 }
 
