@@ -44,7 +44,7 @@ void WatchClient::OnEnd() {
 void WatchClient::Pause() {
   shared_.world.After(Between(shared_.random(), Nanos(0), 2 * shared_.options.think_max), [this] {
     if (shared_.quiet) return;
-    if (stream_ != nullptr) Next();
+    if (stream_ != nullptr && stream_->is_open()) Next();
     Pause();
   });
 }
