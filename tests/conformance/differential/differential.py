@@ -40,6 +40,9 @@ MUST_HIT = [
     "etcdserver: mvcc: database space exceeded",
     "etcdserver: corrupt cluster",
 ]
+# Go etcd 3.6.16 ends itself when it reads, at the compact revision, a key that was deleted and put
+# again in that one revision (the from-key hole of v3-api.md 3.4). The rest of the pair is lost.
+PEER_BUGS = {"range failed to find revision pair"}
 
 
 def peer_binary(name):
@@ -69,8 +72,11 @@ def run_pair(ours, theirs, options, seed):
                 command.append(release)
             done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
             output = done.stdout + done.stderr
+            if done.returncode != 0 and any(r.get("level") == "fatal" and r["msg"] in PEER_BUGS
+                                            for r in b.log_records()):
+                return 0, "peer died of its own bug\n"
             if done.returncode != 0:
-                output += f"\nours:\n{a.log_tail(10)}\n"
+                output += f"\nours:\n{a.log_tail(10)}\ntheirs:\n{b.log_tail(30)}\n"
             return done.returncode, output
 
 
@@ -101,7 +107,9 @@ def main():
                     other.cancel()
                 sys.exit(1)
             for line in output.splitlines():
-                if line.startswith("error "):
+                if line.startswith("peer died"):
+                    print(f"seed {running[future]}: {line}")
+                elif line.startswith("error "):
                     errors.add(line[6:])
                 elif line.startswith("option "):
                     name, count = line[7:].rsplit(": ", 1)

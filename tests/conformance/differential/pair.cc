@@ -1,6 +1,8 @@
 #include "tests/conformance/differential/pair.h"
 
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 
 namespace etcd::differential {
@@ -75,10 +77,21 @@ std::string LinesDifference(const Lines& ours, const Lines& theirs) {
 Pair::Pair(std::uint16_t our_port, std::uint16_t their_port) {
   connections_[0] = std::make_unique<bench::Connection>(loop_, "127.0.0.1", our_port);
   connections_[1] = std::make_unique<bench::Connection>(loop_, "127.0.0.1", their_port);
+  const auto fail = [this](const char* side) {
+    return [this, side] {
+      std::printf("DIFFERENT: %s server closed the connection\nlast request: %s %zu bytes\n", side,
+                  last_path_.c_str(), last_bytes_);
+      std::exit(1);
+    };
+  };
+  connections_[0]->OnBroken(fail("our"));
+  connections_[1]->OnBroken(fail("their"));
 }
 
 Pair::Answers Pair::Ask(const std::string& path, const std::string& message) {
   Answers answers;
+  last_path_ = path;
+  last_bytes_ = message.size();
   int open = 2;
   connections_[0]->Call(path, message, [&](const auto& trailer, std::string_view body) {
     answers.ours = MakeAnswer(trailer, body);
@@ -95,6 +108,8 @@ Pair::Answers Pair::Ask(const std::string& path, const std::string& message) {
 
 Pair::Answers Pair::AskStream(const std::string& path, const std::string& message) {
   Answers answers;
+  last_path_ = path;
+  last_bytes_ = message.size();
   const std::array<Answer*, 2> sides = {&answers.ours, &answers.theirs};
   int open = 2;
   for (std::size_t i = 0; i < sides.size(); ++i) {

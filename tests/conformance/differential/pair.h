@@ -61,6 +61,8 @@ class Pair {
  private:
   friend class Watch;
   bench::Loop loop_;
+  std::string last_path_;
+  std::size_t last_bytes_ = 0;
   std::array<std::unique_ptr<bench::Connection>, 2> connections_;
 };
 
