@@ -54,6 +54,11 @@ class Hostile : public testing::Test {
     return client.closed();
   }
 
+  static bool IsClosed(RawClient& client) {
+    client.ReadToEnd();
+    return client.closed();
+  }
+
   TestServer server_;
   std::unique_ptr<H2Client> good_;
 };
@@ -183,7 +188,7 @@ TEST_F(Hostile, PingFloodIsCutWithKeepaliveEnforcementOff) {
   for (int i = 0; i < 1000; ++i) many += H2Frame(kPing, 0, 0, "12345678");
   bool cut = false;
   for (int i = 0; i < 5000 && !cut; ++i) cut = client.SendSome(many) == 0;
-  EXPECT_TRUE(cut);  // closed, or no longer read
+  EXPECT_TRUE(cut || IsClosed(client));  // no longer read, or cut (and what still comes discarded)
   ExpectGoodClientIsServed();
 }
 
@@ -195,7 +200,7 @@ TEST_F(Hostile, SettingsFloodIsCut) {
   for (int i = 0; i < 1000; ++i) many += H2Frame(kSettings, 0, 0, "");
   bool cut = false;
   for (int i = 0; i < 20'000 && !cut; ++i) cut = client.SendSome(many) == 0;
-  EXPECT_TRUE(cut);
+  EXPECT_TRUE(cut || IsClosed(client));
   ExpectGoodClientIsServed();
 }
 

@@ -152,35 +152,6 @@ TEST(RocksEngine, LittleFreeSpaceRefusesBeforeTheDiskIsFull) {
   EXPECT_TRUE(EngineFixture::WaitUntil([&] { return fixture.engine().AcceptsWrites(); }));
 }
 
-// a refused batch is tried again until it goes in; nothing is lost, nothing is there twice.
-TEST(RocksEngine, ABatchRefusedByAFullDiskGoesInLater) {
-  EngineFixture fixture(EngineKind::kRocks, {.write_buffer_bytes = 256 << 10});
-  int refused = 0;
-  for (int i = 0; i < 300; ++i) {
-    if (i == 50) fixture.SetDiskFull(true);
-    while (true) {
-      const absl::Status status = Put(fixture.engine(), KeyOf(i), std::string(5'000, 'x'));
-      if (status.ok()) break;
-      ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
-      ASSERT_TRUE(fixture.engine().Get(Family::kKey, KeyOf(0)).ok());
-      ++refused;
-      fixture.SetDiskFull(false);
-      ASSERT_TRUE(EngineFixture::WaitUntil([&] { return fixture.engine().AcceptsWrites(); }));
-    }
-  }
-  EXPECT_GE(refused, 1);
-  // RocksDB's own Flush no longer waits after that (see AwaitFlushed): durable all the same?
-  for (int i = 300; i < 305; ++i) {
-    ASSERT_TRUE(Put(fixture.engine(), KeyOf(i), "x").ok());
-    ASSERT_TRUE(fixture.engine().Flush().ok());
-  }
-  fixture.CrashAndReopen(0);
-  for (int i = 0; i < 305; ++i) {
-    const auto got = fixture.engine().Get(Family::kKey, KeyOf(i));
-    ASSERT_TRUE(got.ok() && got->has_value()) << i;
-  }
-}
-
 // Overwriting the same data again and again is compaction's debt, not growth.
 TEST(RocksEngine, DebtDoesNotCountAsSize) {
   EngineFixture fixture(EngineKind::kRocks, {.write_buffer_bytes = 256 << 10});
