@@ -18,7 +18,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
-from etcd_process import EtcdProcess, server_binary  # noqa: E402
+from etcd_process import EtcdProcess, server_binary, wait_until  # noqa: E402
 
 TOOL = os.path.join(ROOT, "build", "release", "bin", "differential")
 # No power is cut here: memory for the files and no fsync make a run short, on both sides alike.
@@ -73,7 +73,9 @@ def run_pair(ours, theirs, options, seed):
                 command.append(release)
             done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
             output = done.stdout + done.stderr
-            if "their server closed" in output and not b.running() and a.running():
+            # A panic takes a moment to be printed.
+            if "their server closed" in output and a.running() and wait_until(
+                    lambda: not b.running(), 10):
                 return 0, "peer died of its own bug\n"
             if done.returncode != 0:
                 output += f"\nours:\n{a.log_tail(10)}\ntheirs:\n{b.log_tail(30)}\n"
