@@ -138,9 +138,12 @@ absl::Status Applier::ApplyNormal(const raft::Entry& entry, BatchOutcome& out) {
 absl::Status Applier::ApplyRequest(const InternalRaftRequest& request, const raft::Entry& at,
                                    BatchOutcome& out) {
   const RequestId id = IdOf(request);
+  out.last.operation = OperationOf(request);
+  if (out.last.operation == Operation::kAlarm) out.alarms_changed = true;
   absl::Status refused = CheckAlarms(request);
   if (refused.ok()) refused = CheckAuth(request);
   if (!refused.ok()) {
+    out.last.status = refused;
     Answer(out, id, at, std::move(refused));
     return absl::OkStatus();
   }
@@ -148,15 +151,18 @@ absl::Status Applier::ApplyRequest(const InternalRaftRequest& request, const raf
   absl::StatusOr<Response> response = Execute(request, out);
   if (!response.ok()) {
     if (!IsResult(response.status())) return response.status();
+    out.last.status = response.status();
     Answer(out, id, at, response.status());
     return absl::OkStatus();
   }
   if (!fits) {
     // Carried out all the same: the size differs from member to member, the state must not.
     out.over_quota = true;
+    out.last.status = Error(Errc::kNoSpace);
     Answer(out, id, at, Error(Errc::kNoSpace));
     return absl::OkStatus();
   }
+  out.last.response_bytes = response->body.size();
   Answer(out, id, at, absl::OkStatus(), *std::move(response));
   if (id && request.has_compaction() && request.compaction().physical()) {
     out.outcomes.back().physical = Revision(request.compaction().revision());

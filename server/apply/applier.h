@@ -11,6 +11,7 @@
 
 #include "server/apply/alarms.h"
 #include "server/apply/kv_exec.h"
+#include "server/apply/operation.h"
 #include "server/apply/quota.h"
 #include "server/apply/result.h"
 #include "server/base/ids.h"
@@ -40,6 +41,13 @@ struct Outcome {
   std::optional<Revision> physical;
 };
 
+// The request of the entry that was applied last, for metrics and log lines.
+struct AppliedRequest {
+  Operation operation = Operation::kNone;
+  absl::Status status;
+  std::size_t response_bytes = 0;
+};
+
 // What a batch of entries asks of the node, once it is published.
 struct BatchOutcome {
   std::vector<Outcome> outcomes;  // in log order; entries without an id have none
@@ -49,6 +57,8 @@ struct BatchOutcome {
   Term term_started;        // an empty entry: the leader of this term has committed; 0: none
   bool over_quota = false;  // a request was applied beyond the quota: raise NOSPACE
   bool cluster_version_set = false;
+  bool alarms_changed = false;
+  AppliedRequest last;
   std::size_t entries = 0;
 };
 

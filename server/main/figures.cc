@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/config/version.h"
+#include "server/main/observers.h"
 #include "server/metrics/process_metrics.h"
 
 namespace etcd::server {
@@ -16,10 +17,7 @@ using Alarm = std::pair<std::string, std::string>;  // member id, type
 std::set<Alarm> RaisedAlarms(const node::Member& member) {
   std::set<Alarm> raised;
   for (const node::AlarmInfo& alarm : member.Alarms()) {
-    std::string type = "UNKNOWN";
-    if (alarm.type == static_cast<std::int32_t>(node::AlarmType::kNoSpace)) type = "NOSPACE";
-    if (alarm.type == static_cast<std::int32_t>(node::AlarmType::kCorrupt)) type = "CORRUPT";
-    raised.emplace(base::FormatHex(alarm.member.value()), type);
+    raised.emplace(base::FormatHex(alarm.member.value()), AlarmName(alarm.type));
   }
   return raised;
 }
@@ -50,6 +48,7 @@ class Figures {
     metrics_.is_leader.Set(status.leader == member_.member_id() ? 1 : 0);
     metrics_.is_learner.Set(status.is_learner ? 1 : 0);
     metrics_.proposals_committed.Set(static_cast<double>(status.committed.value()));
+    metrics_.proposals_pending.Set(static_cast<double>(member_.PendingProposals()));
     metrics_.proposals_applied.Set(static_cast<double>(status.applied.value()));
   }
 
@@ -60,10 +59,14 @@ class Figures {
     mvcc::Store& store = member_.store();
     metrics_.current_revision.Set(static_cast<double>(store.current_revision().value()));
     metrics_.compact_revision.Set(static_cast<double>(store.compact_revision().value()));
-    constexpr std::string_view kZero("\0", 1);  // every key: the index counts without walking
-    const absl::StatusOr<mvcc::RangeResult> all =
-        store.Range({.range = {kZero, kZero}, .count_only = true});
-    if (all.ok()) metrics_.keys.Set(static_cast<double>(all->count));
+    metrics_.keys.Set(static_cast<double>(store.live_keys()));
+    metrics_.open_read_transactions.Set(static_cast<double>(store.open_reads()));
+    const mvcc::OperationCounts counts = store.counts();
+    metrics_.ranges.Set(counts.ranges);
+    metrics_.puts.Set(counts.puts);
+    metrics_.put_bytes.Set(static_cast<double>(counts.put_bytes));
+    metrics_.deletes.Set(counts.deletes);
+    metrics_.txns.Set(counts.txns);
   }
 
   metrics::ServerMetrics& metrics_;

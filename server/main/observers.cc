@@ -1,8 +1,14 @@
 #include "server/main/observers.h"
 
 #include <string>
+#include <utility>
 
+#include <fmt/format.h>
+
+#include "server/apply/operation.h"
+#include "server/base/errc.h"
 #include "server/base/log.h"
+#include "server/base/status.h"
 
 namespace etcd::server {
 namespace {
@@ -58,7 +64,32 @@ class MethodMetrics final : public transport::MethodObserver {
   const std::chrono::nanoseconds slow_;
 };
 
+struct SlowApply {
+  std::string_view prefix;
+  std::string request;
+  std::string response;
+  const absl::Status& status;
+  std::chrono::nanoseconds took;
+  std::chrono::nanoseconds expected;
+};
+
+void LogSlowApply(SlowApply slow) {
+  std::vector<base::LogField> fields = {{"took", slow.took},
+                                        {"expected-duration", slow.expected},
+                                        {"prefix", slow.prefix},
+                                        {"request", std::move(slow.request)},
+                                        {"response", std::move(slow.response)}};
+  if (!slow.status.ok()) fields.emplace_back("error", slow.status);
+  base::EmitLog(base::LogLevel::kWarn, "apply request took too long", std::move(fields),
+                std::source_location::current());
+}
+
 }  // namespace
+
+std::string AlarmName(std::int32_t type) {
+  if (type == apply::kAlarmNoSpace) return "NOSPACE";
+  return type == apply::kAlarmCorrupt ? "CORRUPT" : "UNKNOWN";
+}
 
 void LayerObserver::OnWrite(std::uint64_t bytes, std::chrono::nanoseconds took) {
   metrics_.wal_write_bytes.Add(static_cast<double>(bytes));
@@ -87,12 +118,66 @@ void LayerObserver::OnLeaderChange(MemberId leader, bool /*is_self*/) {
   if (leader.value() != 0) metrics_.leader_changes.Add();
 }
 
-void LayerObserver::OnApplied(std::size_t entries, std::chrono::nanoseconds took) {
-  metrics_.backend_commit.Observe(Seconds(took));
+void LayerObserver::OnRequestApplied(const apply::AppliedRequest& request, std::string_view entry,
+                                     std::chrono::nanoseconds took) {
+  static_assert(apply::kOperationNames.size() <= metrics::ServerMetrics::kOperationsMax);
+  const auto slot = static_cast<std::size_t>(request.operation);
+  // As in etcd, where a compaction that came too late is no failure.
+  const bool success = request.status.ok() || ErrcOf(request.status) == Errc::kCompacted;
+  metrics_.ObserveApply(slot, apply::kOperationNames[slot], success, Seconds(took));
   if (took <= slow_apply_) return;
   metrics_.slow_apply.Add();
-  LOG_WARN("apply request took too long", {"took", took}, {"expected-duration", slow_apply_},
-           {"entries", entries});
+  LogSlowApply({.prefix = "",
+                .request = apply::DescribeEntry(entry),
+                .response = fmt::format("size:{}", request.response_bytes),
+                .status = request.status,
+                .took = took,
+                .expected = slow_apply_});
+}
+
+void LayerObserver::OnCommitted(std::chrono::nanoseconds took) {
+  metrics_.backend_commit.Observe(Seconds(took));
+}
+
+// An alarm that was raised once stays as a series, at 0 when it is gone.
+void LayerObserver::OnAlarms(const std::set<apply::Alarm>& raised) {
+  alarms_.insert(raised.begin(), raised.end());
+  for (const apply::Alarm& alarm : alarms_) {
+    metrics_.SetAlarm(base::FormatHex(alarm.member.value()), AlarmName(alarm.type),
+                      raised.contains(alarm));
+  }
+}
+
+void LayerObserver::OnIndexPause(std::chrono::nanoseconds took) {
+  metrics_.index_compaction_pause.Observe(Seconds(took) * 1000);
+}
+
+void LayerObserver::OnPause(std::chrono::nanoseconds took) {
+  metrics_.compaction_pause.Observe(Seconds(took) * 1000);
+}
+
+void LayerObserver::OnFinished(std::uint64_t records_deleted, std::chrono::nanoseconds took) {
+  metrics_.compaction_keys.Add(records_deleted);
+  metrics_.compaction_total.Observe(Seconds(took) * 1000);
+  metrics_.compaction_last.Set(static_cast<double>(
+      std::chrono::duration_cast<std::chrono::seconds>(clock_.WallNow().time_since_epoch())
+          .count()));
+}
+
+void LayerObserver::OnRange(const api::v3::RangeReport& report) {
+  metrics_.ObserveRange(report.status.ok(), Seconds(report.took));
+  if (report.took <= slow_apply_) return;
+  metrics_.slow_apply.Add();
+  LogSlowApply({.prefix = "read-only range ",
+                .request = apply::DescribeRange(report.query),
+                .response = fmt::format("size:{}", report.response_bytes),
+                .status = report.status,
+                .took = report.took,
+                .expected = slow_apply_});
+}
+
+void LayerObserver::OnHash(bool at_revision, std::chrono::nanoseconds took) {
+  (at_revision ? metrics_.hash_rev_duration : metrics_.hash_duration).Observe(Seconds(took));
 }
 
 void LayerObserver::OnRequest(bool is_stream, std::string_view client_api_version) {

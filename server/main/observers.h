@@ -4,12 +4,16 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "server/api/http/http_handler.h"
 #include "server/api/v3/services.h"
+#include "server/apply/alarms.h"
+#include "server/apply/applier.h"
+#include "server/base/clock.h"
 #include "server/lease/lessor.h"
 #include "server/metrics/grpc_metrics.h"
 #include "server/metrics/server_metrics.h"
@@ -23,17 +27,22 @@
 // process.
 namespace etcd::server {
 
+// Label alarm_type.
+std::string AlarmName(std::int32_t type);
+
 // Leaders, disks, leases, watches: whatever is one line.
 class LayerObserver final : public wal::Observer,
                             public lease::LessorObserver,
                             public watch::WatchObserver,
                             public node::MemberObserver,
+                            public mvcc::CompactionObserver,
                             public api::v3::RequestObserver,
                             public api::http::HealthObserver {
  public:
-  // Applying a batch for longer than `slow_apply` is logged and counted.
-  LayerObserver(metrics::ServerMetrics& metrics, std::chrono::nanoseconds slow_apply)
-      : metrics_(metrics), slow_apply_(slow_apply) {}
+  // Applying a request or reading a range for longer than `slow_apply` is logged and counted.
+  LayerObserver(metrics::ServerMetrics& metrics, const base::Clock& clock,
+                std::chrono::nanoseconds slow_apply)
+      : metrics_(metrics), clock_(clock), slow_apply_(slow_apply) {}
 
   // wal
   void OnWrite(std::uint64_t bytes, std::chrono::nanoseconds took) override;
@@ -53,8 +62,22 @@ class LayerObserver final : public wal::Observer,
   // node
   void OnLeaderChange(MemberId leader, bool is_self) override;
   void OnProposalFailed() override { metrics_.proposals_failed.Add(); }
-  void OnApplied(std::size_t entries, std::chrono::nanoseconds took) override;
+  void OnRequestApplied(const apply::AppliedRequest& request, std::string_view entry,
+                        std::chrono::nanoseconds took) override;
+  void OnCommitted(std::chrono::nanoseconds took) override;
+  void OnAlarms(const std::set<apply::Alarm>& raised) override;
+  void OnReadIndexSlow() override { metrics_.slow_read_indexes.Add(); }
+  void OnReadIndexFailed() override { metrics_.read_indexes_failed.Add(); }
+  // mvcc
+  void OnIndexPause(std::chrono::nanoseconds took) override;
+  void OnPause(std::chrono::nanoseconds took) override;
+  void OnFinished(std::uint64_t records_deleted, std::chrono::nanoseconds took) override;
   // api
+  void OnRange(const api::v3::RangeReport& report) override;
+  void OnHash(bool at_revision, std::chrono::nanoseconds took) override;
+  void OnReceiveFailure(std::string_view api) override {
+    metrics_.StreamFailures("receive", api).Add();
+  }
   void OnRequest(bool is_stream, std::string_view client_api_version) override;
   void OnHealth(bool ok) override {
     (ok ? metrics_.health_success : metrics_.health_failures).Add();
@@ -76,7 +99,9 @@ class LayerObserver final : public wal::Observer,
   };
 
   metrics::ServerMetrics& metrics_;
+  const base::Clock& clock_;
   const std::chrono::nanoseconds slow_apply_;
+  std::set<apply::Alarm> alarms_;  // apply thread: every one that was raised since the start
   std::mutex mu_;
   std::vector<std::unique_ptr<const VersionCounter>> versions_;  // guarded by mu_, bounded
   std::atomic<const VersionCounter*> latest_[2] = {};            // by is_stream; null at first

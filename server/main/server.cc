@@ -62,7 +62,7 @@ struct Server::Parts {
   Parts(config::Config settings, std::vector<std::string> arguments)
       : config(std::move(settings)),
         command_line(std::move(arguments)),
-        observer(metrics, config.warning_apply_duration),
+        observer(metrics, clock, config.warning_apply_duration),
         snap_observer(metrics),
         calls(registry, metrics, config.metrics == "extensive",
               config.warning_unary_request_duration),
@@ -132,8 +132,9 @@ absl::Status Server::Parts::OpenNode() {
                                  .snap_observer = &snap_observer,
                                  .lease_observer = &observer,
                                  .observer = &observer};
-  ASSIGN_OR_RETURN(member,
-                   node::OpenMember(MakeMemberOptions(config, *data_dir), std::move(member_ports)));
+  node::MemberOptions options = MakeMemberOptions(config, *data_dir);
+  options.store.observer = &observer;
+  ASSIGN_OR_RETURN(member, node::OpenMember(std::move(options), std::move(member_ports)));
   hub = std::make_unique<watch::WatchHub>(member->store(), threads->watch,
                                           std::make_unique<base::SeededRandom>(RandomSeed()),
                                           &observer, MakeWatchOptions(config));

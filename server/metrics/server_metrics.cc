@@ -111,6 +111,12 @@ ServerMetrics::ServerMetrics(Registry& r)
   }
   r.AddCounter("etcd_debugging_store_expires_total", "Expired keys of the v2 store.");
   r.AddCounter("etcd_debugging_store_watch_requests_total", "Watches of the v2 store.");
+  r.AddCounter("etcd_debugging_store_reads_total", "Reads of the v2 store.",
+               {{"action", "getRecursive"}});
+  for (const char* action : {"create", "set"}) {
+    r.AddCounter("etcd_debugging_store_writes_total", "Writes of the v2 store.",
+                 {{"action", action}});
+  }
   r.AddGauge("etcd_debugging_store_watchers", "Watchers of the v2 store.");
   r.AddGauge("etcd_debugging_auth_revision", "Revision of the auth store.");
   for (const char* name : {"cache_hits_total", "cache_keys_total", "cache_misses_total",
@@ -118,6 +124,39 @@ ServerMetrics::ServerMetrics(Registry& r)
     r.AddGauge("etcd_grpc_proxy_" + std::string(name), "Of the gRPC proxy.");
   }
   r.AddCounter("etcd_grpc_proxy_events_coalescing_total", "Of the gRPC proxy.");
+}
+
+// Two threads that meet an empty cell get the same histogram from the registry.
+void ServerMetrics::ObserveApply(std::size_t slot, std::string_view op, bool success,
+                                 double seconds) {
+  std::atomic<Histogram*>& cell = apply_[slot][success ? 1 : 0];
+  Histogram* histogram = cell.load(std::memory_order_acquire);
+  if (histogram == nullptr) {
+    histogram = &registry_.AddHistogram(
+        "etcd_server_apply_duration_seconds", "Applying one request.",
+        ExponentialBuckets(0.0001, 2, 20),
+        {{"op", std::string(op)}, {"success", success ? "true" : "false"}, {"version", "v3"}});
+    cell.store(histogram, std::memory_order_release);
+  }
+  histogram->Observe(seconds);
+}
+
+void ServerMetrics::ObserveRange(bool success, double seconds) {
+  std::atomic<Histogram*>& cell = range_[success ? 1 : 0];
+  Histogram* histogram = cell.load(std::memory_order_acquire);
+  if (histogram == nullptr) {
+    histogram = &registry_.AddHistogram(
+        "etcd_server_range_duration_seconds", "Carrying out one range.",
+        ExponentialBuckets(0.0001, 2, 20), {{"success", success ? "true" : "false"}});
+    cell.store(histogram, std::memory_order_release);
+  }
+  histogram->Observe(seconds);
+}
+
+Counter& ServerMetrics::StreamFailures(std::string_view type, std::string_view api) {
+  return registry_.AddCounter("etcd_network_server_stream_failures_total",
+                              "Streams that failed at this server.",
+                              {{"API", std::string(api)}, {"Type", std::string(type)}});
 }
 
 Counter& ServerMetrics::ClientRequests(std::string_view type, std::string_view api_version) {

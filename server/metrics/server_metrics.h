@@ -1,5 +1,9 @@
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "server/metrics/registry.h"
@@ -45,8 +49,17 @@ struct ServerMetrics {
   Histogram &compaction_pause, &compaction_total, &index_compaction_pause;
   Histogram &snap_save, &snap_marshalling;
 
+  // Cells of labelled histograms, made on first use and then kept; safe on hot paths.
+  // etcd_server_apply_duration_seconds; `slot` numbers the operations, below kOperationsMax.
+  void ObserveApply(std::size_t slot, std::string_view op, bool success, double seconds);
+  // etcd_server_range_duration_seconds.
+  void ObserveRange(bool success, double seconds);
+  static constexpr std::size_t kOperationsMax = 32;
+
   // Labelled, looked up at use. Not for hot paths.
   Counter& ClientRequests(std::string_view type, std::string_view api_version);
+  // `type`: send or receive; `api`: watch or lease-keepalive.
+  Counter& StreamFailures(std::string_view type, std::string_view api);
   void OnHealthCheck(std::string_view type, std::string_view name, bool ok);
   void SetIdentity(std::string_view member_id_hex, std::string_view version);
   void SetClusterVersion(std::string_view major_minor);  // "3.6"; others become 0
@@ -54,7 +67,12 @@ struct ServerMetrics {
   void SetAlarm(std::string_view member_id_hex, std::string_view type, bool raised);
 
  private:
+  // A histogram with the label `success`, by its value; null until it is used.
+  using BySuccess = std::array<std::atomic<Histogram*>, 2>;
+
   Registry& registry_;
+  std::array<BySuccess, kOperationsMax> apply_ = {};
+  BySuccess range_ = {};
   std::string cluster_version_;  // written by the scraping thread only, under the caller's lock
 };
 

@@ -74,19 +74,32 @@ bool ApplyLoop::TakeBatch(std::vector<raft::Entry>& batch) {
 bool ApplyLoop::ApplyBatch() {
   batch_start_ = shared_.ports.apply.clock().Now();
   applier_.Begin();
+  MemberObserver* const observer = shared_.ports.observer;
+  base::Clock::Monotonic start = batch_start_;
   for (const raft::Entry& entry : batch_) {
     if (absl::Status status = applier_.Apply(entry, outcome_); !status.ok()) {
       LOG_ERROR("cannot apply an entry", {"index", entry.index}, {"error", status});
       shared_.Halt("failed to apply a committed entry", status);
       return false;
     }
+    if (observer == nullptr || outcome_.last.operation == apply::Operation::kNone) continue;
+    const base::Clock::Monotonic end = shared_.ports.apply.clock().Now();
+    observer->OnRequestApplied(outcome_.last, entry.data, end - start);
+    outcome_.last = {};
+    start = end;
   }
   return true;
 }
 
 bool ApplyLoop::WriteBatch() {
+  const base::Clock::Monotonic start = shared_.ports.apply.clock().Now();
   const absl::Status status = applier_.Write();
-  if (status.ok()) return true;
+  if (status.ok()) {
+    if (MemberObserver* observer = shared_.ports.observer; observer != nullptr) {
+      observer->OnCommitted(shared_.ports.apply.clock().Now() - start);
+    }
+    return true;
+  }
   if (status.code() == absl::StatusCode::kResourceExhausted) {
     // Committed entries cannot be refused any more: they wait for space, still running.
     AwaitSpace();
@@ -131,6 +144,7 @@ void ApplyLoop::Finish() {
   }
   if (MemberObserver* observer = shared_.ports.observer; observer != nullptr) {
     observer->OnApplied(outcome_.entries, shared_.ports.apply.clock().Now() - batch_start_);
+    if (outcome_.alarms_changed) observer->OnAlarms(shared_.alarms.current());
   }
   Answer(outcome_.outcomes);
   AnswerReads(index);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "server/apply/alarms.h"
+#include "server/apply/applier.h"
 #include "server/base/executor.h"
 #include "server/base/file_system.h"
 #include "server/base/random.h"
@@ -79,6 +82,16 @@ class MemberObserver {
   virtual void OnProposed(std::size_t /*entries*/) {}
   virtual void OnProposalFailed() {}
   virtual void OnApplied(std::size_t /*entries*/, std::chrono::nanoseconds /*took*/) {}
+  // One request of the log, without the write of its batch. `entry`: its InternalRaftRequest.
+  virtual void OnRequestApplied(const apply::AppliedRequest& /*request*/,
+                                std::string_view /*entry*/, std::chrono::nanoseconds /*took*/) {}
+  // The write of one batch to the engine.
+  virtual void OnCommitted(std::chrono::nanoseconds /*took*/) {}
+  // An alarm request was applied; all alarms that are raised now.
+  virtual void OnAlarms(const std::set<apply::Alarm>& /*raised*/) {}
+  // A read index round that took too long, or that was answered after it was given up.
+  virtual void OnReadIndexSlow() {}
+  virtual void OnReadIndexFailed() {}
   virtual void OnSnapshot(Index /*index*/) {}
 };
 
@@ -109,6 +122,8 @@ class Member : public Node {
   // For reads and for watch (Store::SetObserver before Start). Live as long as the member.
   virtual mvcc::Store& store() = 0;
   virtual lease::Lessor& lessor() = 0;
+  // Proposals of this member whose outcome is not known yet.
+  virtual std::size_t PendingProposals() const = 0;
 
   // Lets the raft loop run; replays what the log has beyond the store. `ready` is called once, when
   // the member has published its attributes through raft: the moment to serve clients.

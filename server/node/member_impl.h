@@ -48,6 +48,7 @@ class MemberImpl final : public Member,
   // Member
   mvcc::Store& store() override { return *shared_.store; }
   lease::Lessor& lessor() override { return *shared_.lessor; }
+  std::size_t PendingProposals() const override { return shared_.waiters.size(); }
   void Start(absl::AnyInvocable<void()> ready) override;
   void Stop(absl::AnyInvocable<void()> done) override;
 

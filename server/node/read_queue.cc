@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/base/bytes.h"
+#include "server/base/log.h"
 #include "server/base/status.h"
 
 namespace etcd::node {
@@ -27,7 +28,10 @@ void ReadQueue::Flush() {
 }
 
 void ReadQueue::OnReadState(const raft::ReadState& state) {
-  if (state.context != context_) return;  // of a round that was given up
+  if (state.context != context_) {  // of a round that was given up
+    if (MemberObserver* observer = shared_.ports.observer) observer->OnReadIndexSlow();
+    return;
+  }
   context_.clear();
   std::vector<ReadDone> reads;
   reads.reserve(asked_.size());
@@ -38,6 +42,8 @@ void ReadQueue::OnReadState(const raft::ReadState& state) {
 
 void ReadQueue::OnLeaderChange() {
   context_.clear();
+  MemberObserver* const observer = shared_.ports.observer;
+  if (observer != nullptr && !asked_.empty()) observer->OnReadIndexFailed();
   Fail(asked_, Error(Errc::kLeaderChanged));
 }
 
@@ -46,6 +52,8 @@ void ReadQueue::OnTick() {
   DropExpired(waiting_, now);
   DropExpired(asked_, now);
   if (!context_.empty() && now - asked_at_ >= kRetryInterval) {
+    LOG_WARN("waiting for ReadIndex response took too long, retrying",
+             {"retry-timeout", std::chrono::nanoseconds(kRetryInterval)});
     context_.clear();
     for (Read& read : waiting_) asked_.push_back(std::move(read));
     waiting_ = std::exchange(asked_, {});
@@ -77,6 +85,8 @@ void ReadQueue::DropExpired(std::vector<Read>& reads, base::Clock::Monotonic now
     expired.push_back(std::move(read));
     return true;
   });
+  MemberObserver* const observer = shared_.ports.observer;
+  if (observer != nullptr && !expired.empty()) observer->OnReadIndexSlow();
   Fail(expired, Error(Errc::kTimeout));
 }
 

@@ -111,6 +111,15 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
   std::atomic<bool> answered_{false};
 };
 
+// As Go's mux, which shows a page to those who read.
+void Redirect(std::string_view method, base::HttpResponder& responder) {
+  std::vector<std::pair<std::string, std::string>> headers = {{"Location", "/v3/"}};
+  const bool is_get = method == "GET";
+  if (is_get || method == "HEAD") headers.emplace_back("Content-Type", "text/html; charset=utf-8");
+  responder.Reply(307, std::move(headers),
+                  is_get ? "<a href=\"/v3/\">Temporary Redirect</a>.\n\n" : "");
+}
+
 class Gateway final : public base::HttpHandler {
  public:
   Gateway(const base::MethodTable& methods, base::Executor& executor, Options options)
@@ -118,7 +127,7 @@ class Gateway final : public base::HttpHandler {
 
   void Start(base::HttpRequest request, base::HttpResponderPtr responder) override {
     if (request.path == "/v3") {
-      return responder->Reply(307, {{"Location", "/v3/"}}, "");
+      return Redirect(request.method, *responder);
     }
     std::string path = request.path;
     if (path.starts_with("/v3beta/")) path.replace(0, 8, "/v3/");

@@ -39,6 +39,8 @@ class Sink final : public base::StreamSink {
   void Finish(absl::Status status) override {
     const base::MutexLock lock(mu_);
     if (std::exchange(ended_, true)) return;
+    // The gateway's headers come with the first message; without one there are none.
+    if (!begun_ && status.ok()) return responder_->Reply(200, {}, "");
     BeginOnce(HttpStatusOf(status.code()));
     if (!status.ok()) {
       responder_->Write(base::Rope("{\"error\":" + ErrorJson(status) + "}\n"));

@@ -58,6 +58,11 @@ class Core {
   void AfterReadIndex(const base::CallContextPtr& context,
                       absl::AnyInvocable<void(absl::Status)> then) const;
 
+  // A message of a stream that could not be read. `api`: "watch" or "lease-keepalive".
+  void CountReceiveFailure(std::string_view api) const {
+    if (deps_.observer != nullptr) deps_.observer->OnReceiveFailure(api);
+  }
+
   // Runs a scan of the whole store off the loops.
   base::Executor& bulk() const { return deps_.bulk != nullptr ? *deps_.bulk : deps_.background; }
 

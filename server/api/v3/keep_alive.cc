@@ -141,7 +141,8 @@ class Renewals : public std::enable_shared_from_this<Renewals> {
 class KeepAliveCall final : public base::StreamHandler {
  public:
   KeepAliveCall(const Core& core, base::CallContextPtr context, base::StreamSinkPtr sink)
-      : sink_(sink),
+      : core_(core),
+        sink_(sink),
         renewals_(std::make_shared<Renewals>(core, std::move(context), std::move(sink))) {}
 
   void OnMessage(std::string_view message) override {
@@ -150,13 +151,17 @@ class KeepAliveCall final : public base::StreamHandler {
     for (WireField field; reader.Next(field);) {
       if (field.IsVarint(1)) id = LeaseId(static_cast<std::int64_t>(field.varint));
     }
-    if (!reader.ok()) return sink_->Finish(MalformedStreamMessage());
+    if (!reader.ok()) {
+      core_.CountReceiveFailure("lease-keepalive");
+      return sink_->Finish(MalformedStreamMessage());
+    }
     renewals_->Add(id);
   }
   void OnHalfClose() override { renewals_->End(); }
   void OnClose() override {}
 
  private:
+  const Core& core_;
   const base::StreamSinkPtr sink_;
   const std::shared_ptr<Renewals> renewals_;
 };

@@ -73,6 +73,16 @@ absl::StatusOr<base::Body> AnswerHash(const Core& core) {
   return base::Body(base::Rope(std::move(out)));
 }
 
+template <typename Hash>
+absl::StatusOr<base::Body> Timed(const Core& core, bool at_revision, const Hash& hash) {
+  const base::Clock& clock = core.bulk().clock();
+  const base::Clock::Monotonic start = clock.Now();
+  absl::StatusOr<base::Body> body = hash();
+  RequestObserver* const observer = core.deps().observer;
+  if (observer != nullptr && body.ok()) observer->OnHash(at_revision, clock.Now() - start);
+  return body;
+}
+
 }  // namespace
 
 void MaintenanceService::Status(CallContextPtr, std::string_view, UnaryDone done) const {
@@ -102,7 +112,9 @@ void MaintenanceService::Defragment(CallContextPtr, std::string_view, UnaryDone 
 // etcd hashes its whole backend file here, which depends on its layout. Ours is the hash of the key
 // space: it tells replicas with equal history apart from others, which is what the call is for.
 void MaintenanceService::Hash(CallContextPtr, std::string_view, UnaryDone done) const {
-  core_.bulk().Post([this, done = std::move(done)]() mutable { done(AnswerHash(core_)); });
+  core_.bulk().Post([this, done = std::move(done)]() mutable {
+    done(Timed(core_, false, [this] { return AnswerHash(core_); }));
+  });
 }
 
 void MaintenanceService::HashKv(CallContextPtr, std::string_view request, UnaryDone done) const {
@@ -112,8 +124,9 @@ void MaintenanceService::HashKv(CallContextPtr, std::string_view request, UnaryD
     if (field.IsVarint(1)) at = Revision(static_cast<std::int64_t>(field.varint));
   }
   if (!reader.ok()) return done(MalformedRequest());
-  core_.bulk().Post(
-      [this, at, done = std::move(done)]() mutable { done(AnswerHashKv(core_, at)); });
+  core_.bulk().Post([this, at, done = std::move(done)]() mutable {
+    done(Timed(core_, true, [this, at] { return AnswerHashKv(core_, at); }));
+  });
 }
 
 }  // namespace etcd::api::v3

@@ -46,9 +46,7 @@ class RangeBytes final : public base::ByteSource {
   std::size_t next_ = 0;
 };
 
-}  // namespace
-
-absl::StatusOr<base::Body> ExecuteRange(const Core& core, const apply::RangeQuery& query) {
+absl::StatusOr<base::Body> Execute(const Core& core, const apply::RangeQuery& query) {
   const apply::StoreSource source(core.store());
   ASSIGN_OR_RETURN(apply::RangePlan plan, apply::PlanRange(source, query));
   std::string head;
@@ -64,6 +62,21 @@ absl::StatusOr<base::Body> ExecuteRange(const Core& core, const apply::RangeQuer
   std::string tail = apply::RangeTail(plan);
   body.source_bytes = plan.kvs_bytes + tail.size();
   body.source = std::make_unique<RangeBytes>(core.store(), std::move(plan), std::move(tail));
+  return body;
+}
+
+}  // namespace
+
+absl::StatusOr<base::Body> ExecuteRange(const Core& core, const apply::RangeQuery& query) {
+  RequestObserver* const observer = core.deps().observer;
+  if (observer == nullptr) return Execute(core, query);
+  const base::Clock& clock = core.deps().background.clock();
+  const base::Clock::Monotonic start = clock.Now();
+  absl::StatusOr<base::Body> body = Execute(core, query);
+  observer->OnRange({.query = query,
+                     .status = body.status(),
+                     .response_bytes = body.ok() ? body->size() : 0,
+                     .took = clock.Now() - start});
   return body;
 }
 

@@ -73,6 +73,7 @@ absl::StatusOr<std::string> Execute(const Core& core, const TxnRequest& txn, Rev
 }  // namespace
 
 absl::StatusOr<base::Body> ExecuteReadTxn(const Core& core, const TxnRequest& txn) {
+  if (txn.compare_size() + txn.success_size() + txn.failure_size() > 1) core.store().CountReadTxn();
   while (true) {
     const Revision at = core.store().current_revision();
     absl::StatusOr<std::string> rest = Execute(core, txn, at);

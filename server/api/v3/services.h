@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/apply/range_exec.h"
 #include "server/base/call.h"
 #include "server/base/executor.h"
 #include "server/node/node.h"
@@ -32,6 +33,13 @@ struct Options {
   std::chrono::nanoseconds request_timeout = std::chrono::seconds(7);
 };
 
+struct RangeReport {
+  const apply::RangeQuery& query;
+  const absl::Status& status;
+  std::size_t response_bytes;
+  std::chrono::nanoseconds took;
+};
+
 // Counts calls (etcd_server_client_requests_total). Thread-safe, called on the loop threads for
 // every call that got past the capability, learner and version checks.
 class RequestObserver {
@@ -39,6 +47,12 @@ class RequestObserver {
   virtual ~RequestObserver() = default;
   // `client_api_version`: metadata "client-api-version", or "unknown".
   virtual void OnRequest(bool is_stream, std::string_view client_api_version) = 0;
+  // A Range was carried out, its read index round left out.
+  virtual void OnRange(const RangeReport& /*report*/) {}
+  // A Hash (`at_revision` false) or HashKV.
+  virtual void OnHash(bool /*at_revision*/, std::chrono::nanoseconds /*took*/) {}
+  // A message of a stream could not be read. `api`: "watch" or "lease-keepalive".
+  virtual void OnReceiveFailure(std::string_view /*api*/) {}
 };
 
 // What the handlers work on; all of it outlives the table and every call made through it.

@@ -125,7 +125,8 @@ bool ParseCancel(std::string_view bytes, WatchId& id) {
 class WatchCall final : public base::StreamHandler {
  public:
   WatchCall(const Core& core, base::StreamSinkPtr sink)
-      : hub_(core.deps().watch),
+      : core_(core),
+        hub_(core.deps().watch),
         sink_(sink),
         stream_(hub_.OpenStream(std::make_shared<Outgoing>(core, std::move(sink)))) {}
 
@@ -136,7 +137,10 @@ class WatchCall final : public base::StreamHandler {
     for (WireField field; reader.Next(field);) {
       if (field.type == base::kWireBytes && field.number <= 3) request = field;
     }
-    if (!reader.ok() || !Handle(request)) sink_->Finish(MalformedStreamMessage());
+    if (!reader.ok() || !Handle(request)) {
+      core_.CountReceiveFailure("watch");
+      sink_->Finish(MalformedStreamMessage());
+    }
   }
   // Watchers live on after the client's last request.
   void OnHalfClose() override {}
@@ -166,6 +170,7 @@ class WatchCall final : public base::StreamHandler {
     }
   }
 
+  const Core& core_;
   watch::WatchHub& hub_;
   const base::StreamSinkPtr sink_;
   const watch::StreamId stream_;

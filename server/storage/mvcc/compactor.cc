@@ -125,6 +125,8 @@ bool Compactor::TakeJob() {
     job_ = jobs_.front();
     jobs_.pop_front();
   }
+  started_at_ = executor_.clock().Now();
+  records_deleted_ = 0;
   position_.clear();
   hasher_.reset();
   if (job_.resumed || !options_.hash_compactions) {
@@ -193,10 +195,14 @@ void Compactor::StepDrop() {
     }
     BeginPass(at);
   }
+  const auto start = executor_.clock().Now();
   if (auto next = index_.CompactStep(position_, pass_at_, dropped_)) {
     position_ = std::move(*next);
   } else {
     walked_ = true;
+  }
+  if (options_.observer != nullptr) {
+    options_.observer->OnIndexPause(executor_.clock().Now() - start);
   }
   PostStep({});
 }
@@ -206,6 +212,7 @@ bool Compactor::DeleteSome() {
   const auto limit =
       static_cast<std::size_t>(std::max<std::int64_t>(options_.compaction_batch_limit, 1));
   const std::size_t end = std::min(dropped_.size(), deleted_ + limit);
+  const auto start = executor_.clock().Now();
   engine::WriteBatch batch;
   for (std::size_t i = deleted_; i < end; ++i) {
     const RevisionKey key(dropped_[i].revision(), dropped_[i].is_tombstone());
@@ -213,7 +220,9 @@ bool Compactor::DeleteSome() {
     batch.Delete(Family::kRev, std::string(key.view()));
   }
   if (!WriteOrWait(engine_, batch)) return false;
+  records_deleted_ += end - deleted_;
   deleted_ = end;
+  if (options_.observer != nullptr) options_.observer->OnPause(executor_.clock().Now() - start);
   return true;
 }
 
@@ -226,7 +235,9 @@ void Compactor::FinishJob() {
     return;
   }
   if (hasher_) hashes_.Add({hasher_->hash(), job_.previous, job_.revision});
-  LOG_INFO("finished scheduled compaction", {"compact-revision", job_.revision});
+  const std::chrono::nanoseconds took = executor_.clock().Now() - started_at_;
+  if (options_.observer != nullptr) options_.observer->OnFinished(records_deleted_, took);
+  LOG_INFO("finished scheduled compaction", {"compact-revision", job_.revision}, {"took", took});
   phase_ = Phase::kIdle;
   std::vector<Waiter> ready;
   {

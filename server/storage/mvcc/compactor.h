@@ -11,6 +11,7 @@
 #include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
 
+#include "server/base/clock.h"
 #include "server/base/executor.h"
 #include "server/base/mutex.h"
 #include "server/storage/engine/kv_engine.h"
@@ -99,6 +100,8 @@ class Compactor {
   Revision pass_at_;               // what this pass compacts at; at most the job's revision
   std::vector<RevEntry> dropped_;  // out of the index, not yet out of the engine
   std::size_t deleted_ = 0;        // of dropped_
+  std::uint64_t records_deleted_ = 0;  // by the job
+  base::Clock::Monotonic started_at_;
   std::vector<RevisionPair> orphans_;
 };
 

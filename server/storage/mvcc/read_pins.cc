@@ -49,6 +49,11 @@ void ReadPins::SetCompactRevision(Revision revision) {
   compact_revision_.store(revision.value());
 }
 
+std::size_t ReadPins::size() const {
+  const base::MutexLock lock(registry_->mu);
+  return registry_->pinned.size();
+}
+
 Revision ReadPins::OldestUpTo(Revision limit) const {
   const base::MutexLock lock(registry_->mu);
   if (registry_->pinned.empty()) return limit;

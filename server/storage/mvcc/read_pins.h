@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,6 +24,8 @@ class ReadPins {
   // -1 before the first compaction.
   Revision compact_revision() const { return Revision(compact_revision_.load()); }
   void SetCompactRevision(Revision revision);
+
+  std::size_t size() const;
 
   // The oldest pinned revision, but at most `limit`.
   Revision OldestUpTo(Revision limit) const;

@@ -58,6 +58,7 @@ absl::StatusOr<StoreImpl::PinnedRead> StoreImpl::PinRead(Revision requested) con
 }
 
 absl::StatusOr<RangeResult> StoreImpl::Range(const RangeSpec& spec) const {
+  reads_.fetch_add(1, std::memory_order_relaxed);
   ASSIGN_OR_RETURN(PinnedRead read, PinRead(spec.revision));
   RangeResult result;
   result.current = read.current;
@@ -129,6 +130,22 @@ absl::StatusOr<HashResult> StoreImpl::HashKv(Revision at) const {
   }
   result.hash = hasher.hash();
   return result;
+}
+
+OperationCounts StoreImpl::counts() const {
+  const auto get = [](const std::atomic<std::uint64_t>& n) {
+    return n.load(std::memory_order_relaxed);
+  };
+  return {.ranges = get(reads_) + get(written_.ranges),
+          .puts = get(written_.puts),
+          .put_bytes = get(written_.put_bytes),
+          .deletes = get(written_.deletes),
+          .txns = get(read_txns_) + get(written_.txns)};
+}
+
+std::int64_t StoreImpl::live_keys() const {
+  constexpr std::string_view kZero("\0", 1);  // every key: the index counts without walking
+  return index_->Count(KeyBounds::Of({kZero, kZero}), current_revision());
 }
 
 // ---- Writes

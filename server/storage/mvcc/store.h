@@ -23,12 +23,32 @@
 // thread), any number of readers.
 namespace etcd::mvcc {
 
+// What the metrics want to know of compactions. Called on the compaction executor; must not block.
+class CompactionObserver {
+ public:
+  virtual ~CompactionObserver() = default;
+  virtual void OnIndexPause(std::chrono::nanoseconds took) = 0;  // one step over the index
+  virtual void OnPause(std::chrono::nanoseconds took) = 0;       // one step of deletion
+  virtual void OnFinished(std::uint64_t records_deleted, std::chrono::nanoseconds took) = 0;
+};
+
+// Operations since the start, as etcd counts them: a range is also a look-up for a compare or for
+// ignore_value, a transaction is one of more than one operation, a delete is one request.
+struct OperationCounts {
+  std::uint64_t ranges = 0;
+  std::uint64_t puts = 0;
+  std::uint64_t put_bytes = 0;  // keys and values
+  std::uint64_t deletes = 0;
+  std::uint64_t txns = 0;
+};
+
 struct StoreOptions {
   std::int64_t compaction_batch_limit = 1000;  // revisions removed per step
   std::chrono::nanoseconds compaction_sleep_interval = std::chrono::milliseconds(10);
   // Each compaction reads all records up to its revision for HashKV's cache, which the members
   // compare (--compact-hash-check). Off saves that read; HashKV then always computes.
   bool hash_compactions = true;
+  CompactionObserver* observer = nullptr;  // may be null; outlives the store
 };
 
 struct HashResult {
@@ -114,6 +134,14 @@ class Store {
   // Live keys and the lease each one is attached to (non-zero ones only), at the head. At start.
   virtual absl::Status ForEachLeasedKey(
       absl::FunctionRef<void(std::string_view, LeaseId)> each) const = 0;
+
+  // ---- Figures for metrics: thread-safe.
+  virtual OperationCounts counts() const = 0;
+  // A transaction that only reads is made of Range calls; counts it as one.
+  virtual void CountReadTxn() const = 0;
+  virtual std::int64_t live_keys() const = 0;
+  // Revisions that readers hold; those at the head share one.
+  virtual std::size_t open_reads() const = 0;
 
   // ---- Writes: apply thread only.
 

@@ -51,6 +51,10 @@ class StoreImpl final : public Store {
   absl::StatusOr<HashResult> HashKv(Revision at) const override;
   absl::Status ForEachLeasedKey(
       absl::FunctionRef<void(std::string_view, LeaseId)> each) const override;
+  OperationCounts counts() const override;
+  void CountReadTxn() const override { read_txns_.fetch_add(1, std::memory_order_relaxed); }
+  std::int64_t live_keys() const override;
+  std::size_t open_reads() const override { return pins_.size(); }
 
   void BeginBatch(engine::WriteBatch& batch) override;
   std::unique_ptr<WriteTxn> BeginTxn() override;
@@ -82,6 +86,13 @@ class StoreImpl final : public Store {
   HashCache hashes_;
   std::atomic<std::int64_t> published_;
   std::atomic<bool> any_lease_;  // else there is no need to look for leased keys
+
+  // Written by readers and by the apply thread, apart from each other.
+  mutable std::atomic<std::uint64_t> reads_{0};
+  mutable std::atomic<std::uint64_t> read_txns_{0};
+  struct alignas(64) {
+    std::atomic<std::uint64_t> ranges{0}, puts{0}, put_bytes{0}, deletes{0}, txns{0};
+  } written_;
 
   // Apply thread only.
   Revision current_;  // including the open batch

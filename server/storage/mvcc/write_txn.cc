@@ -14,7 +14,20 @@ namespace etcd::mvcc {
 
 using engine::Family;
 
+TxnImpl::~TxnImpl() {
+  const auto add = [](std::atomic<std::uint64_t>& total, std::uint64_t n) {
+    // One writer: no atomic addition is needed.
+    if (n > 0) total.store(total.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  };
+  add(store_.written_.ranges, ranges_);
+  add(store_.written_.puts, puts_);
+  add(store_.written_.put_bytes, put_bytes_);
+  add(store_.written_.deletes, deletes_);
+  add(store_.written_.txns, ranges_ + puts_ + deletes_ > 1 ? 1 : 0);
+}
+
 absl::StatusOr<RangeResult> TxnImpl::Range(const RangeSpec& spec) const {
+  ++ranges_;
   const Revision at = spec.revision.value() > 0 ? spec.revision : revision();
   if (at > revision()) return Error(Errc::kFutureRevision);
   if (at < store_.compact_) return Error(Errc::kCompacted);
@@ -48,6 +61,7 @@ absl::Status TxnImpl::Fetch(std::span<const KvRef> refs,
 }
 
 std::optional<KvRef> TxnImpl::Find(std::string_view key) const {
+  ++ranges_;
   return store_.index_->Find(key, revision());
 }
 
@@ -85,6 +99,8 @@ void TxnImpl::SetPrevious(ChangeRecord& change, std::string_view key, const KvRe
 
 std::optional<KvRef> TxnImpl::Put(std::string_view key, std::string_view value, LeaseId lease) {
   CHECK(!key.empty()) << "empty key";
+  ++puts_;
+  put_bytes_ += key.size() + value.size();
   const RevisionPair revision = NextSub();
   if (lease != LeaseId()) store_.any_lease_.store(true);
   KeyValueFields fields{.key = key, .mod_revision = revision.main, .value = value, .lease = lease};
@@ -109,6 +125,7 @@ std::optional<KvRef> TxnImpl::Put(std::string_view key, std::string_view value, 
 
 std::int64_t TxnImpl::DeleteRange(const KeyRange& range,
                                   absl::FunctionRef<void(std::string_view, const KvRef&)> each) {
+  ++deletes_;
   // All keys first: the walk must not run over an index that changes under it.
   std::vector<std::pair<std::string, KvRef>> doomed;
   store_.index_->Walk(KeyBounds::Of(range), revision(),

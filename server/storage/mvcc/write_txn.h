@@ -11,6 +11,7 @@ namespace etcd::mvcc {
 class TxnImpl final : public WriteTxn {
  public:
   explicit TxnImpl(StoreImpl& store) : store_(store), base_(store.current_) {}
+  ~TxnImpl() override;  // adds up what it did
 
   Revision next_revision() const override { return base_ + 1; }
   Revision revision() const override { return changed() ? base_ + 1 : base_; }
@@ -33,6 +34,10 @@ class TxnImpl final : public WriteTxn {
   StoreImpl& store_;
   const Revision base_;   // current before this transaction
   std::int64_t sub_ = 0;  // of the next change
+  mutable std::uint64_t ranges_ = 0;
+  std::uint64_t puts_ = 0;
+  std::uint64_t put_bytes_ = 0;
+  std::uint64_t deletes_ = 0;
 };
 
 }  // namespace etcd::mvcc

@@ -117,6 +117,8 @@ TEST_F(GatewayTest, UnknownPathsAndMethods) {
   const auto redirect = Start("/v3", "{}");
   EXPECT_EQ(redirect->status, 307);
   EXPECT_EQ(redirect->headers["Location"], "/v3/");
+  EXPECT_EQ(redirect->body, "");
+  EXPECT_EQ(Start("/v3", "", {}, "GET")->body, "<a href=\"/v3/\">Temporary Redirect</a>.\n\n");
 }
 
 TEST_F(GatewayTest, MessageOverTheReceiveLimitIs429) {
