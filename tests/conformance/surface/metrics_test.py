@@ -140,6 +140,9 @@ class MetricsTest(unittest.TestCase):
         ours, theirs = found
         wrong = []
         for name in sorted(filter(wanted, theirs)):
+            # The probe of /health that waits for the start is a Range there, and not in ours.
+            if after is None and name == "etcd_server_range_duration_seconds":
+                continue
             if name not in ours:
                 wrong.append(f"missing: {name}")
                 continue
