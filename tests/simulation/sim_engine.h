@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "server/storage/engine/mem_engine.h"
+#include "server/storage/engine/replace.h"
 #include "tests/simulation/ledger.h"
 
 namespace etcd::simulation {
@@ -32,6 +33,10 @@ class SimEngine final : public engine::KvEngine {
   std::unique_ptr<engine::Iterator> Scan(engine::Family family, std::string_view lower,
                                          std::string_view upper) const override {
     return engine_.Scan(family, lower, upper);
+  }
+  std::unique_ptr<engine::View> PinView() const override { return engine_.PinView(); }
+  absl::StatusOr<std::unique_ptr<engine::Replacement>> StartReplacement() override {
+    return engine_.StartReplacement();
   }
   engine::EngineSize Size() const override { return engine_.Size(); }
   bool AcceptsWrites() const override { return engine_.AcceptsWrites(); }

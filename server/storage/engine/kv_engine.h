@@ -72,6 +72,21 @@ class Iterator {
   virtual absl::Status status() const = 0;
 };
 
+// The engine's content after some batch, all families together; later writes do not show. Holding
+// one costs disk space (what compaction would remove stays), so give it back soon. Thread-safe;
+// must not outlive the engine, and its iterators not the view.
+class View {
+ public:
+  virtual ~View() = default;
+  virtual absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                         std::string_view key) const = 0;
+  // As KvEngine::Scan.
+  virtual std::unique_ptr<Iterator> Scan(Family family, std::string_view lower,
+                                         std::string_view upper) const = 0;
+};
+
+class Replacement;
+
 struct EngineSize {
   std::uint64_t total = 0;   // live files + memtables, without files waiting to be deleted
   std::uint64_t in_use = 0;  // estimate of the bytes of live data
@@ -100,6 +115,13 @@ class KvEngine {
   // Keys in [lower, upper); empty upper = to the end. Positioned at the first key.
   virtual std::unique_ptr<Iterator> Scan(Family family, std::string_view lower,
                                          std::string_view upper) const = 0;
+
+  // The content as of now. Cheap: the apply thread may ask for one between two batches.
+  virtual std::unique_ptr<View> PinView() const = 0;
+
+  // Starts new content that will replace all of the old (replace.h). FailedPrecondition while
+  // another one is alive.
+  virtual absl::StatusOr<std::unique_ptr<Replacement>> StartReplacement() = 0;
 
   // Returns when everything written before the call survives a power cut (families atomically).
   virtual absl::Status Flush() = 0;

@@ -5,6 +5,7 @@
 
 #include "server/base/check.h"
 #include "server/base/status.h"
+#include "server/storage/engine/replace.h"
 
 namespace etcd::engine {
 namespace {
@@ -19,18 +20,17 @@ absl::Status NoSpace() {
 // used while others write.
 class MemEngine::SnapshotIterator final : public Iterator {
  public:
-  SnapshotIterator(const MemEngine& engine, Family family, std::string_view lower,
-                   std::string_view upper)
-      : engine_(engine), family_(family), lower_(lower), upper_(upper) {
-    const base::MutexLock lock(engine_.mu_);
-    sequence_ = engine_.sequence_;
-    engine_.snapshots_.insert(sequence_);
-    Settle(engine_.table(family_).lower_bound(lower_));
+  // At `sequence`, which is pinned already, or as of now.
+  SnapshotIterator(const MemEngine& engine, std::optional<std::uint64_t> sequence, Family family,
+                   std::pair<std::string_view, std::string_view> bounds)
+      : engine_(engine),
+        family_(family),
+        lower_(bounds.first),
+        upper_(bounds.second),
+        sequence_(engine.Pin(sequence)) {
+    Seek(lower_);
   }
-  ~SnapshotIterator() override {
-    const base::MutexLock lock(engine_.mu_);
-    engine_.snapshots_.erase(engine_.snapshots_.find(sequence_));
-  }
+  ~SnapshotIterator() override { engine_.Unpin(sequence_); }
 
   bool Valid() const override { return valid_; }
   void Next() override {
@@ -66,10 +66,52 @@ class MemEngine::SnapshotIterator final : public Iterator {
   const Family family_;
   const std::string lower_;
   const std::string upper_;
-  std::uint64_t sequence_ = 0;
+  const std::uint64_t sequence_;
   bool valid_ = false;
   std::string key_;
   std::string value_;
+};
+
+class MemEngine::SnapshotView final : public View {
+ public:
+  explicit SnapshotView(const MemEngine& engine)
+      : engine_(engine), sequence_(engine.Pin(std::nullopt)) {}
+  ~SnapshotView() override { engine_.Unpin(sequence_); }
+
+  absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                 std::string_view key) const override {
+    const SnapshotIterator at(engine_, sequence_, family, {key, ""});
+    if (!at.Valid() || at.key() != key) return std::optional<std::string>();
+    return std::optional<std::string>(at.value());
+  }
+  std::unique_ptr<Iterator> Scan(Family family, std::string_view lower,
+                                 std::string_view upper) const override {
+    return std::make_unique<SnapshotIterator>(engine_, sequence_, family, std::pair(lower, upper));
+  }
+
+ private:
+  const MemEngine& engine_;
+  const std::uint64_t sequence_;
+};
+
+class MemEngine::MemReplacement final : public Replacement {
+ public:
+  explicit MemReplacement(MemEngine& engine) : engine_(engine) {}
+  ~MemReplacement() override {
+    const base::MutexLock lock(engine_.mu_);
+    engine_.replacing_ = false;
+  }
+
+  absl::Status Write(const WriteBatch& batch) override {
+    if (!engine_.AcceptsWrites()) return NoSpace();
+    content_.push_back(batch);
+    return absl::OkStatus();
+  }
+  absl::Status Commit() override { return engine_.ReplaceAll(content_); }
+
+ private:
+  MemEngine& engine_;
+  std::vector<WriteBatch> content_;
 };
 
 MemEngine::MemEngine(MemEngineOptions options) : options_(options), random_(options.seed) {}
@@ -135,7 +177,53 @@ absl::Status MemEngine::MultiGet(
 
 std::unique_ptr<Iterator> MemEngine::Scan(Family family, std::string_view lower,
                                           std::string_view upper) const {
-  return std::make_unique<SnapshotIterator>(*this, family, lower, upper);
+  return std::make_unique<SnapshotIterator>(*this, std::nullopt, family, std::pair(lower, upper));
+}
+
+std::uint64_t MemEngine::Pin(std::optional<std::uint64_t> sequence) const {
+  const base::MutexLock lock(mu_);
+  return *snapshots_.insert(sequence.value_or(sequence_));
+}
+
+void MemEngine::Unpin(std::uint64_t sequence) const {
+  const base::MutexLock lock(mu_);
+  snapshots_.erase(snapshots_.find(sequence));
+}
+
+std::unique_ptr<View> MemEngine::PinView() const { return std::make_unique<SnapshotView>(*this); }
+
+absl::StatusOr<std::unique_ptr<Replacement>> MemEngine::StartReplacement() {
+  const base::MutexLock lock(mu_);
+  if (replacing_) {
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                            "the content of the engine is being replaced already");
+  }
+  replacing_ = true;
+  return std::unique_ptr<Replacement>(std::make_unique<MemReplacement>(*this));
+}
+
+absl::Status MemEngine::ReplaceAll(const std::vector<WriteBatch>& content) {
+  const base::MutexLock lock(mu_);
+  if (full_) return NoSpace();
+  ++sequence_;
+  for (std::size_t i = 0; i < kFamilies; ++i) {
+    std::vector<std::string> old;
+    for (const auto& [key, versions] : tables_[i]) {
+      if (versions.back().value) old.push_back(key);
+    }
+    for (const std::string& key : old) Set(static_cast<Family>(i), key, std::nullopt);
+  }
+  for (const WriteBatch& batch : content) {
+    for (const WriteBatch::Op& op : batch.ops()) {
+      if (!op.is_delete) {
+        Set(op.family, op.key, op.value);
+      } else if (Newest(op.family, op.key) != nullptr) {
+        Set(op.family, op.key, std::nullopt);
+      }
+    }
+  }
+  unflushed_.clear();  // durable in one step
+  return absl::OkStatus();
 }
 
 absl::Status MemEngine::Flush() {

@@ -38,6 +38,8 @@ class MemEngine final : public KvEngine {
       const override;
   std::unique_ptr<Iterator> Scan(Family family, std::string_view lower,
                                  std::string_view upper) const override;
+  std::unique_ptr<View> PinView() const override;
+  absl::StatusOr<std::unique_ptr<Replacement>> StartReplacement() override;
   absl::Status Flush() override;
   EngineSize Size() const override;
   bool AcceptsWrites() const override;
@@ -57,6 +59,8 @@ class MemEngine final : public KvEngine {
 
  private:
   class SnapshotIterator;
+  class SnapshotView;
+  class MemReplacement;
 
   // Versions of one key, newest last; nullopt = deleted. Older ones stay while an iterator may
   // need them.
@@ -77,6 +81,10 @@ class MemEngine final : public KvEngine {
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Set(Family family, const std::string& key, std::optional<std::string> value)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Keeps the versions as of now, or as of a sequence that is kept already, until Unpin.
+  std::uint64_t Pin(std::optional<std::uint64_t> sequence) const;
+  void Unpin(std::uint64_t sequence) const;
+  absl::Status ReplaceAll(const std::vector<WriteBatch>& content);
   void RollBack(std::size_t batches) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const MemEngineOptions options_;
@@ -88,6 +96,7 @@ class MemEngine final : public KvEngine {
   std::vector<std::vector<Undo>> unflushed_ ABSL_GUARDED_BY(mu_);        // per batch, oldest first
   std::uint64_t bytes_ ABSL_GUARDED_BY(mu_) = 0;                         // keys and values alive
   bool full_ ABSL_GUARDED_BY(mu_) = false;
+  bool replacing_ ABSL_GUARDED_BY(mu_) = false;  // a Replacement is alive
 };
 
 }  // namespace etcd::engine

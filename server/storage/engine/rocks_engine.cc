@@ -17,6 +17,7 @@
 
 #include "server/base/log.h"
 #include "server/base/status.h"
+#include "server/storage/engine/replace.h"
 #include "server/storage/engine/rocks_options.h"
 
 namespace etcd::engine {
@@ -128,14 +129,12 @@ class RocksIterator final : public Iterator {
  public:
   RocksIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
                 std::shared_ptr<Health> health, std::string_view lower, std::string_view upper,
-                bool fill_cache)
+                rocksdb::ReadOptions options)
       : health_(std::move(health)),
         lower_(lower),
         upper_(upper),
         lower_slice_(lower_),
         upper_slice_(upper_) {
-    rocksdb::ReadOptions options;
-    options.fill_cache = fill_cache;
     options.iterate_lower_bound = &lower_slice_;
     if (!upper.empty()) options.iterate_upper_bound = &upper_slice_;
     it_.reset(db.NewIterator(options, family));
@@ -158,6 +157,8 @@ class RocksIterator final : public Iterator {
   std::unique_ptr<rocksdb::Iterator> it_;
 };
 
+class RocksView;
+
 class RocksEngine final : public KvEngine {
  public:
   RocksEngine(std::string path, RocksOptions options)
@@ -177,11 +178,18 @@ class RocksEngine final : public KvEngine {
       const override;
   std::unique_ptr<Iterator> Scan(Family family, std::string_view lower,
                                  std::string_view upper) const override;
+  std::unique_ptr<View> PinView() const override;
+  absl::StatusOr<std::unique_ptr<Replacement>> StartReplacement() override;
   absl::Status Flush() override;
   EngineSize Size() const override;
   bool AcceptsWrites() const override { return health_->AcceptsWrites(); }
 
  private:
+  friend class RocksView;
+  absl::StatusOr<std::optional<std::string>> GetAt(const rocksdb::Snapshot* at, Family family,
+                                                   std::string_view key) const;
+  std::unique_ptr<Iterator> ScanAt(const rocksdb::Snapshot* at, Family family,
+                                   std::string_view lower, std::string_view upper) const;
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
     return handles_[static_cast<std::size_t>(family)];
   }
@@ -207,6 +215,26 @@ class RocksEngine final : public KvEngine {
   std::atomic<std::int64_t> oldest_unflushed_{0};
 
   std::thread watch_;  // free space, age of unflushed writes, sizes
+};
+
+class RocksView final : public View {
+ public:
+  explicit RocksView(const RocksEngine& engine)
+      : engine_(engine), snapshot_(engine.db_->GetSnapshot()) {}
+  ~RocksView() override { engine_.db_->ReleaseSnapshot(snapshot_); }
+
+  absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                 std::string_view key) const override {
+    return engine_.GetAt(snapshot_, family, key);
+  }
+  std::unique_ptr<Iterator> Scan(Family family, std::string_view lower,
+                                 std::string_view upper) const override {
+    return engine_.ScanAt(snapshot_, family, lower, upper);
+  }
+
+ private:
+  const RocksEngine& engine_;
+  const rocksdb::Snapshot* const snapshot_;
 };
 
 absl::Status RocksEngine::Open() {
@@ -258,9 +286,16 @@ absl::Status RocksEngine::Write(const WriteBatch& batch) {
 
 absl::StatusOr<std::optional<std::string>> RocksEngine::Get(Family family,
                                                             std::string_view key) const {
+  return GetAt(nullptr, family, key);
+}
+
+absl::StatusOr<std::optional<std::string>> RocksEngine::GetAt(const rocksdb::Snapshot* at,
+                                                              Family family,
+                                                              std::string_view key) const {
   std::string value;
-  const rocksdb::Status status =
-      db_->Get(rocksdb::ReadOptions(), handle(family), ToSlice(key), &value);
+  rocksdb::ReadOptions options;
+  options.snapshot = at;
+  const rocksdb::Status status = db_->Get(options, handle(family), ToSlice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
   RETURN_IF_ERROR(ToReadStatus(status, *health_));
   return std::optional<std::string>(std::move(value));
@@ -297,9 +332,23 @@ absl::Status RocksEngine::MultiGet(
 
 std::unique_ptr<Iterator> RocksEngine::Scan(Family family, std::string_view lower,
                                             std::string_view upper) const {
+  return ScanAt(nullptr, family, lower, upper);
+}
+
+std::unique_ptr<Iterator> RocksEngine::ScanAt(const rocksdb::Snapshot* at, Family family,
+                                              std::string_view lower,
+                                              std::string_view upper) const {
+  rocksdb::ReadOptions options;
+  options.snapshot = at;
   // Scans of records pass once over much; they must not push out what point reads use.
-  return std::make_unique<RocksIterator>(*db_, handle(family), health_, lower, upper,
-                                         family == Family::kMeta);
+  options.fill_cache = family == Family::kMeta;
+  return std::make_unique<RocksIterator>(*db_, handle(family), health_, lower, upper, options);
+}
+
+std::unique_ptr<View> RocksEngine::PinView() const { return std::make_unique<RocksView>(*this); }
+
+absl::StatusOr<std::unique_ptr<Replacement>> RocksEngine::StartReplacement() {
+  return base::MakeStatus(absl::StatusCode::kUnimplemented, "not yet");
 }
 
 absl::Status RocksEngine::Flush() {

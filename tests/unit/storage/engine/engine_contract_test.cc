@@ -67,6 +67,24 @@ TEST_P(EngineContract, LaterOperationOfABatchWins) {
   EXPECT_EQ(Get(Family::kKey, "c"), "3");
 }
 
+TEST_P(EngineContract, AViewShowsAllFamiliesAsTheyWere) {
+  Put(Family::kKey, "a", "1");
+  Put(Family::kRev, "a", "2");
+  Put(Family::kMeta, "gone", "3");
+  const std::unique_ptr<View> view = engine().PinView();
+  WriteBatch batch;
+  batch.Put(Family::kKey, "a", "later");
+  batch.Put(Family::kRev, "b", "later");
+  batch.Delete(Family::kMeta, "gone");
+  ASSERT_TRUE(engine().Write(batch).ok());
+  EXPECT_EQ(view->Get(Family::kKey, "a")->value_or("(absent)"), "1");
+  EXPECT_EQ(view->Get(Family::kRev, "b")->value_or("(absent)"), "(absent)");
+  EXPECT_EQ(view->Get(Family::kMeta, "gone")->value_or("(absent)"), "3");
+  EXPECT_EQ(Dump(*view->Scan(Family::kRev, "", "")), "a=2 ");
+  EXPECT_EQ(Dump(*view->Scan(Family::kMeta, "g", "h")), "gone=3 ");
+  EXPECT_EQ(Dump(*engine().Scan(Family::kRev, "", "")), "a=2 b=later ");
+}
+
 TEST_P(EngineContract, KeysAndValuesAreBytes) {
   const std::string key("\0\xff_\0", 4);
   const std::string value("\0\0", 2);
