@@ -14,8 +14,9 @@ namespace etcd::testing {
 // The real file system under RocksDB with a power switch and a fuel gauge. Thread-safe.
 //
 // A power cut keeps of each file what was synced, and of each directory the names that were there
-// at its last sync: Freeze (no operation reaches the disk any more), close the engine,
-// LoseUnsynced, Thaw, open again.
+// at its last sync: Freeze (the moment of the cut: nothing after it is kept), close the engine,
+// LoseUnsynced, Thaw, open again. Between Freeze and LoseUnsynced operations seem to succeed, as
+// for a process that does not live to see an error.
 class FaultyRocksFs final : public rocksdb::FileSystemWrapper {
  public:
   FaultyRocksFs();
@@ -26,7 +27,7 @@ class FaultyRocksFs final : public rocksdb::FileSystemWrapper {
   void LoseUnsynced();
   void Thaw();
 
-  // ENOSPC for every byte, and no free space to be seen.
+  // ENOSPC for every new byte or name, and no free space to be seen.
   void SetFull(bool full);
   // EIO at each sync of a file.
   void SetSyncFails(bool fails);
@@ -69,8 +70,8 @@ class FaultyRocksFs final : public rocksdb::FileSystemWrapper {
     std::optional<std::string> replaced;
   };
 
-  rocksdb::IOStatus CheckWrite() const;  // frozen or full
-  void Appended(const std::string& name, std::uint64_t bytes);
+  rocksdb::IOStatus CheckWrite() const;
+  void Appended(const std::string& name, std::uint64_t size);
   rocksdb::IOStatus Synced(const std::string& name);
   void DirectorySynced(const std::string& dir);
 

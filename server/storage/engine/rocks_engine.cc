@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -19,11 +20,15 @@
 #include "server/base/status.h"
 #include "server/storage/engine/replace.h"
 #include "server/storage/engine/rocks_options.h"
+#include "server/storage/engine/space_wait_fs.h"
 
 namespace etcd::engine {
 namespace {
 
 using std::chrono::steady_clock;
+
+// How often a thread that waits for a flush looks again.
+constexpr std::chrono::milliseconds kStallPoll{1};
 
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -47,16 +52,9 @@ class Health final : public rocksdb::EventListener {
       : on_fatal_(std::move(on_fatal)) {}
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    if (status->IsNoSpace()) {
-      LOG_WARN("storage engine ran out of disk space");
-      no_space_.store(true);
-      return;
-    }
-    // Softer ones RocksDB retries by itself.
-    if (status->severity() < rocksdb::Status::Severity::kHardError) return;
+    if (status->IsNoSpace()) return;  // while closing; before that the operation waits
     Fail(ToStatus(*status));
   }
-  void OnErrorRecoveryCompleted(rocksdb::Status) override { no_space_.store(false); }
   void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { Wake(); }
   void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { Wake(); }
 
@@ -72,7 +70,7 @@ class Health final : public rocksdb::EventListener {
   }
   // Why nothing can be written now.
   absl::Status status() {
-    if (no_space_.load()) {
+    if (gate_.anybody_waits()) {
       return base::MakeStatus(absl::StatusCode::kResourceExhausted,
                               "storage engine: no space left on device");
     }
@@ -80,11 +78,12 @@ class Health final : public rocksdb::EventListener {
     return failure_;
   }
   void SetLowSpace(bool low) { low_space_.store(low); }
-  bool no_space() const { return no_space_.load(); }
-  void ClearNoSpace() { no_space_.store(false); }
+  SpaceGate& gate() { return gate_; }
   bool failed() const { return failed_.load(); }
   bool low_space() const { return low_space_.load(); }
-  bool AcceptsWrites() const { return !no_space_.load() && !low_space_.load() && !failed_.load(); }
+  bool AcceptsWrites() const {
+    return !low_space_.load() && !failed_.load() && !gate_.anybody_waits();
+  }
 
   void Wake() {
     const std::lock_guard lock(mu_);
@@ -106,7 +105,7 @@ class Health final : public rocksdb::EventListener {
 
  private:
   const std::function<void(const absl::Status&)> on_fatal_;
-  std::atomic<bool> no_space_{false};   // a flush or compaction met ENOSPC
+  SpaceGate gate_;
   std::atomic<bool> low_space_{false};  // the reserve is touched
   std::atomic<bool> failed_{false};
 
@@ -194,6 +193,7 @@ class RocksEngine final : public KvEngine {
     return handles_[static_cast<std::size_t>(family)];
   }
   absl::Status AwaitFlushed() const;
+  void Abandon();
   void Watch() noexcept;
   void WatchSpace();
   void FlushOld();
@@ -203,7 +203,7 @@ class RocksEngine final : public KvEngine {
   const std::string path_;
   const RocksOptions options_;
   const std::shared_ptr<Health> health_;
-  std::unique_ptr<rocksdb::Env> env_;  // over options_.file_system
+  std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // in the order of Family
 
@@ -239,15 +239,16 @@ class RocksView final : public View {
 
 absl::Status RocksEngine::Open() {
   rocksdb::DBOptions db_options = MakeDbOptions(options_);
-  if (options_.file_system != nullptr) {
-    env_ = rocksdb::NewCompositeEnv(options_.file_system);
-    db_options.env = env_.get();
-  }
+  env_ = rocksdb::NewCompositeEnv(std::make_shared<SpaceWaitFileSystem>(
+      options_.file_system != nullptr ? options_.file_system : rocksdb::FileSystem::Default(),
+      health_->gate()));
+  db_options.env = env_.get();
   db_options.listeners.push_back(health_);
   rocksdb::DB* db = nullptr;
   RETURN_IF_ERROR(
       ToStatus(rocksdb::DB::Open(db_options, path_, MakeFamilies(options_), &handles_, &db)));
   db_.reset(db);
+  health_->gate().Open();
   RefreshSize();
   watch_ = std::thread([this] { Watch(); });
   pthread_setname_np(watch_.native_handle(), "engine-watch");
@@ -259,10 +260,26 @@ RocksEngine::~RocksEngine() {
   health_->Stop();
   watch_.join();
   if (options_.flush_on_close) base::IgnoreError(Flush(), "what is lost, the raft log still has");
+  if (!health_->gate().Close()) {
+    Abandon();
+    return;
+  }
   for (rocksdb::ColumnFamilyHandle* family : handles_) {
     base::IgnoreError(ToStatus(db_->DestroyColumnFamilyHandle(family)), "closing anyway");
   }
   base::IgnoreError(ToStatus(db_->Close()), "nothing is lost that was promised");
+}
+
+// The disk is full and a background thread of RocksDB waits for room, so closing would wait too.
+// The process is about to end: nothing that was promised is lost when it ends like this, as by a
+// kill.
+void RocksEngine::Abandon() {
+  LOG_WARN("storage engine is left open: no space left on device");
+  new std::shared_ptr<Health>(health_);
+  env_.release();
+  db_.release();
+  // The destructors of RocksDB's globals would join that thread.
+  on_exit([](int code, void*) { std::_Exit(code); }, nullptr);
 }
 
 absl::Status RocksEngine::Write(const WriteBatch& batch) {
@@ -276,7 +293,16 @@ absl::Status RocksEngine::Write(const WriteBatch& batch) {
   }
   rocksdb::WriteOptions options;
   options.disableWAL = true;
-  RETURN_IF_ERROR(ToStatus(db_->Write(options, &out)));
+  // Memtables that wait for their flush: wait here and not in RocksDB's queue, because the flush
+  // may wait for room on the disk.
+  options.no_slowdown = true;
+  rocksdb::Status status = db_->Write(options, &out);
+  while (status.IsIncomplete()) {
+    RETURN_IF_ERROR(health_->status());
+    std::this_thread::sleep_for(kStallPoll);
+    status = db_->Write(options, &out);
+  }
+  RETURN_IF_ERROR(ToStatus(status));
   written_since_.fetch_add(batch.bytes(), std::memory_order_relaxed);
   if (oldest_unflushed_.load(std::memory_order_relaxed) == 0) {
     oldest_unflushed_.store(steady_clock::now().time_since_epoch().count());
@@ -355,7 +381,7 @@ absl::Status RocksEngine::Flush() {
   // Before the flush: a write that comes during it counts as new.
   oldest_unflushed_.store(0);
   rocksdb::FlushOptions options;
-  options.wait = true;
+  options.wait = false;  // AwaitFlushed does, and gives up on a full disk
   options.allow_write_stall = true;
   absl::Status status = ToStatus(db_->Flush(options, handles_));
   if (status.ok()) status = AwaitFlushed();
@@ -363,13 +389,11 @@ absl::Status RocksEngine::Flush() {
   return status;
 }
 
-// RocksDB 7.8 stops waiting in Flush, for ever, once it has recovered from a full disk: it answers
-// OK while the memtables are still to be written. They are set aside by then, so it is enough to
-// see that none is left.
+// What was written before is set aside by now: it is enough to see that nothing of that is left.
 absl::Status RocksEngine::AwaitFlushed() const {
   while (Property(rocksdb::DB::Properties::kNumImmutableMemTable) != 0) {
     RETURN_IF_ERROR(health_->status());
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(kStallPoll);
   }
   return absl::OkStatus();
 }
@@ -400,13 +424,6 @@ void RocksEngine::WatchSpace() {
     health_->SetLowSpace(true);
   } else if (free >= 2 * reserve) {
     health_->SetLowSpace(false);
-  }
-  if (health_->no_space() && !health_->low_space() && free > 0) {
-    // RocksDB polls too, but slower; what it says when both try does not matter.
-    if (db_->Resume().ok()) {
-      LOG_INFO("storage engine has disk space again", {"free-bytes", free});
-      health_->ClearNoSpace();
-    }
   }
 }
 

@@ -53,7 +53,11 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const RocksOptions& options,
   rocksdb::ColumnFamilyOptions family;
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   family.write_buffer_size = options.write_buffer_bytes;
-  family.max_write_buffer_number = 4;
+  // At 3 there is no slowing down before the stop, which the engine waits out by itself.
+  family.max_write_buffer_number = 3;
+  family.level0_slowdown_writes_trigger = 24;
+  family.level0_stop_writes_trigger = 24;
+  family.soft_pending_compaction_bytes_limit = 0;
   family.arena_block_size = 128 << 10;
   family.target_file_size_base = 32 << 20;
   family.max_bytes_for_level_base = 128 << 20;
@@ -78,6 +82,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksOptions& options) {
   db.atomic_flush = true;
   db.db_write_buffer_size = options.write_buffer_bytes;
   db.max_background_jobs = 2;
+  // An error is final: what can be waited for never becomes one.
+  db.max_bgerror_resume_count = 0;
   db.max_manifest_file_size = 16 << 20;
   db.info_log = std::make_shared<LogBridge>();
   db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;

@@ -140,6 +140,69 @@ TEST(RocksEngine, AFailingSyncIsFatal) {
   EXPECT_FALSE(fixture.engine().AcceptsWrites());
 }
 
+// a refused batch is tried again until it goes in; nothing is lost, nothing is there twice.
+TEST(RocksEngine, ABatchRefusedByAFullDiskGoesInLater) {
+  EngineFixture fixture(EngineKind::kRocks, {.write_buffer_bytes = 256 << 10});
+  int refused = 0;
+  for (int i = 0; i < 300; ++i) {
+    if (i == 50) fixture.SetDiskFull(true);
+    while (true) {
+      const absl::Status status = Put(fixture.engine(), KeyOf(i), std::string(5'000, 'x'));
+      if (status.ok()) break;
+      ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
+      ASSERT_TRUE(fixture.engine().Get(Family::kKey, KeyOf(0)).ok());
+      ++refused;
+      fixture.SetDiskFull(false);
+      ASSERT_TRUE(EngineFixture::WaitUntil([&] { return fixture.engine().AcceptsWrites(); }));
+    }
+  }
+  EXPECT_GE(refused, 1);
+  ASSERT_TRUE(fixture.engine().Flush().ok());
+  fixture.CrashAndReopen(0);
+  for (int i = 0; i < 300; ++i) {
+    const auto got = fixture.engine().Get(Family::kKey, KeyOf(i));
+    ASSERT_TRUE(got.ok() && got->has_value()) << i;
+  }
+}
+
+TEST(RocksEngine, AFlushGivesUpOnAFullDiskAndIsDoneWhenThereIsRoom) {
+  EngineFixture fixture(EngineKind::kRocks);
+  ASSERT_TRUE(Put(fixture.engine(), "a", "1").ok());
+  fixture.SetDiskFull(true);
+  const absl::Status status = fixture.engine().Flush();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_FALSE(fixture.engine().AcceptsWrites());
+  fixture.SetDiskFull(false);
+  ASSERT_TRUE(EngineFixture::WaitUntil([&] { return fixture.engine().AcceptsWrites(); }));
+  ASSERT_TRUE(fixture.engine().Flush().ok());
+  fixture.CrashAndReopen(0);
+  EXPECT_EQ(**fixture.engine().Get(Family::kKey, "a"), "1");
+}
+
+TEST(RocksEngine, AFullDiskDoesNotHoldUpTheEnd) {
+  // In a process of its own: an engine that cannot be closed stays behind.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        EngineFixture fixture(EngineKind::kRocks);
+        if (!Put(fixture.engine(), "a", "1").ok()) std::exit(1);
+        fixture.SetDiskFull(true);
+        if (!absl::IsResourceExhausted(fixture.engine().Flush())) std::exit(2);
+        fixture.Close();
+        std::exit(42);
+      },
+      ::testing::ExitedWithCode(42), "left open");
+}
+
+TEST(RocksEngine, OpeningOnAFullDiskFailsAtOnce) {
+  EngineFixture fixture(EngineKind::kRocks);
+  fixture.Close();
+  fixture.SetDiskFull(true);
+  EXPECT_TRUE(absl::IsResourceExhausted(fixture.TryOpen().status()));
+  fixture.SetDiskFull(false);
+  EXPECT_TRUE(fixture.TryOpen().ok());
+}
+
 TEST(RocksEngine, LittleFreeSpaceRefusesBeforeTheDiskIsFull) {
   EngineFixture fixture(EngineKind::kRocks, {.free_bytes_reserve = 1000});
   fixture.fs().SetFreeBytes(999);
