@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -34,6 +35,22 @@ void AppendFrame(std::string& out, std::string_view message) {
       static_cast<char>(size)};
   out.append(prefix.data(), prefix.size());
   out.append(message);
+}
+
+// -1: nobody listens, with errno.
+int ConnectedSocket(const std::string& host, std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval limit = {1, 0};  // bounds connect() too
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  inet_pton(AF_INET, host.c_str(), &address.sin_addr);
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
 }
 
 nghttp2_nv Header(std::string_view name, std::string_view value) {
@@ -137,13 +154,19 @@ void Loop::RunOnce(std::chrono::milliseconds wait) {
 }
 
 Connection::Connection(Loop& loop, const std::string& host, std::uint16_t port)
-    : loop_(loop), authority_(host + ":" + std::to_string(port)) {
-  fd_ = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  inet_pton(AF_INET, host.c_str(), &address.sin_addr);
-  if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) Die("connect");
+    : Connection(loop, host + ":" + std::to_string(port), ConnectedSocket(host, port)) {}
+
+std::unique_ptr<Connection> Connection::TryConnect(Loop& loop, const std::string& host,
+                                                   std::uint16_t port) {
+  const int fd = ConnectedSocket(host, port);
+  if (fd < 0) return nullptr;
+  return std::unique_ptr<Connection>(
+      new Connection(loop, host + ":" + std::to_string(port), fd));  // the constructor is private
+}
+
+Connection::Connection(Loop& loop, std::string authority, int fd)
+    : loop_(loop), authority_(std::move(authority)), fd_(fd) {
+  if (fd_ < 0) Die("connect");
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 
@@ -210,9 +233,10 @@ void Connection::CallStream(std::string_view path, std::string_view message, OnM
   Submit(path, std::move(stream));
 }
 
-std::int32_t Connection::OpenStream(std::string_view path, OnMessage on_message) {
+std::int32_t Connection::OpenStream(std::string_view path, OnMessage on_message, UnaryDone done) {
   auto stream = std::make_unique<Stream>();
   stream->on_message = std::move(on_message);
+  stream->done = std::move(done);
   return Submit(path, std::move(stream));
 }
 

@@ -55,6 +55,9 @@ class Connection {
   using OnMessage = std::function<void(std::string_view message)>;
 
   Connection(Loop& loop, const std::string& host, std::uint16_t port);
+  // Null when nobody listens there, or no answer came within a second.
+  static std::unique_ptr<Connection> TryConnect(Loop& loop, const std::string& host,
+                                                std::uint16_t port);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -66,8 +69,9 @@ class Connection {
   // A server-streaming call: messages in order, then the end (with no message).
   void CallStream(std::string_view path, std::string_view message, OnMessage on_message,
                   UnaryDone done);
-  // Opens a bidirectional stream; messages of the server go to `on_message`.
-  std::int32_t OpenStream(std::string_view path, OnMessage on_message);
+  // Opens a bidirectional stream; messages of the server go to `on_message`. `done` is called when
+  // the server ends it.
+  std::int32_t OpenStream(std::string_view path, OnMessage on_message, UnaryDone done = nullptr);
   void Send(std::int32_t stream, std::string_view message);
   // Resets the stream; its callback is not called again.
   void Cancel(std::int32_t stream);
@@ -78,6 +82,7 @@ class Connection {
 
  private:
   friend struct Callbacks;
+  Connection(Loop& loop, std::string authority, int fd);
   struct Stream {
     std::string out;  // framed bytes to send
     std::size_t sent = 0;

@@ -9,7 +9,7 @@ if [ -z "$minor" ] || [ "$minor" -lt 26 ]; then
   echo "SKIPPED: peers need Go 1.26 or newer" >&2
   exit 77
 fi
-for release in v36 v37; do
+for release in v35 v36 v37; do
   # The sums name the exact sources: built once for each content of the module files.
   stamp=$(cat "$here/$release/go.mod" "$here/$release/go.sum" | sha256sum | cut -c1-16)
   if [ ! -x "$out/$release/etcd" ] || [ "$(cat "$out/$release/stamp" 2>/dev/null)" != "$stamp" ]; then

@@ -133,7 +133,7 @@ std::vector<std::size_t> History::Candidates(const Ledger::Record& record,
                                              std::int64_t revision) const {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < unknown_.size(); ++i) {
-    if (unknown_[i].begun.at > record.at) continue;
+    if (unknown_[i].begun.at > record.at || unknown_[i].begun.revision >= revision) continue;
     Model model(ledger_, revision - 1);
     model.Run(unknown_[i].request);
     if (Matches(record, revision, model.changes())) out.push_back(i);

@@ -45,22 +45,25 @@ class EtcdProcess:
     name          --name
     wrapper       command put before the server, e.g. ["strace", "-f"] or ["taskset", "1"]
     client_socket also listen on this unix socket
+    host          address to listen on, e.g. of a network namespace that `wrapper` enters
     """
 
     def __init__(self, binary=None, data_dir=None, args=(), env=None, name="default", wrapper=(),
-                 client_socket=None):
+                 client_socket=None, host="127.0.0.1"):
         self.binary = binary or server_binary()
         self.name = name
         self.args = list(args)
         self.env = dict(env or {})
         self.wrapper = list(wrapper)
         self.client_socket = client_socket
+        self.host = host
         self._own_dir = tempfile.mkdtemp(prefix="etcd-test-")
         self.data_dir = data_dir or os.path.join(self._own_dir, "data")
         self.log_path = os.path.join(self._own_dir, "log")
         self.client_port = None
         self.peer_port = None
         self.process = None
+        self._log_start = 0
         _live.add(self)
 
     # ---- Life cycle.
@@ -97,7 +100,7 @@ class EtcdProcess:
                 env=environment, cwd=self._own_dir)
 
     def command(self):
-        peer = f"http://127.0.0.1:{self.peer_port}"
+        peer = self.peer_url()
         names = [arg[len("--name="):] for arg in self.args if arg.startswith("--name=")]
         name = names[-1] if names else self.name
         listen = self.endpoint_url()
@@ -145,6 +148,13 @@ class EtcdProcess:
             self.process.kill()
         return self.process.wait()
 
+    def pause(self):
+        """SIGSTOP: the process stands still, its connections stay."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def wait_exit(self, timeout=30.0):
         try:
             return self.process.wait(timeout)
@@ -179,7 +189,7 @@ class EtcdProcess:
         """Text logged since the last start."""
         try:
             with open(self.log_path, "rb") as log:
-                log.seek(getattr(self, "_log_start", 0))
+                log.seek(self._log_start)
                 return log.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
@@ -227,14 +237,17 @@ class EtcdProcess:
     # ---- Talking to it.
 
     def endpoint(self):
-        return f"127.0.0.1:{self.client_port}"
+        return f"{self.host}:{self.client_port}"
+
+    def peer_url(self):
+        return f"http://{self.host}:{self.peer_port}"
 
     def endpoint_url(self):
         return "http://" + self.endpoint()
 
     def http(self, method, path, body=None, headers=None, timeout=10.0):
         """One HTTP/1.1 request to the client port: (status, headers, body bytes)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.client_port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.host, self.client_port, timeout=timeout)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()

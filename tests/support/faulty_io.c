@@ -24,6 +24,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 // Classes of files, as bits of the masks in Control.
@@ -35,6 +36,8 @@ struct Control {
   _Atomic uint32_t failed_syncs;    // counted here
   _Atomic uint32_t refused_writes;  // counted here
   _Atomic uint32_t hides_full;      // not 0: statvfs shows free space all the same, as quotas do
+  _Atomic uint32_t slow_syncs;      // fsync and fdatasync of these classes take longer
+  _Atomic uint32_t slow_millis;     // by so much
 };
 
 // One journal record: this head, then `bytes` bytes of payload. Little-endian, as the machine is.
@@ -303,6 +306,11 @@ int posix_fallocate(int descriptor, off_t offset, off_t size) {
 static int Sync(int descriptor, long call) {
   const int class = ClassOf(descriptor);
   if (class == 0) return (int)syscall(call, descriptor);
+  if ((atomic_load(&control->slow_syncs) & (uint32_t) class) != 0) {
+    const uint32_t millis = atomic_load(&control->slow_millis);
+    const struct timespec pause = {millis / 1000, (long)(millis % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+  }
   if ((atomic_load(&control->failing_syncs) & (uint32_t) class) != 0) {
     atomic_fetch_add(&control->failed_syncs, 1);
     errno = EIO;

@@ -1,4 +1,4 @@
-"""Drives faulty_io.c in a running server: failing fsyncs and full disks by class of file.
+"""Drives faulty_io.c in a running server: failing or slow fsyncs and full disks by class of file.
 
     faults = FaultyIo(work_dir, [data_dir])
     EtcdProcess(env=faults.environment(), ...)
@@ -40,6 +40,8 @@ class FaultyIo:
     failed_syncs = _field(2)
     refused_writes = _field(3)
     hides_full = _field(4)
+    slow_syncs = _field(5)
+    slow_millis = _field(6)
 
     def environment(self):
         return {"LD_PRELOAD": library(), "FAULTY_IO_DIRS": ":".join(self._dirs),

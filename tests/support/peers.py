@@ -1,0 +1,37 @@
+"""The real etcds that this machine has: Debian's 3.4, and those that bench/peers builds with Go.
+
+    binary = peers.binary("v36")      # exits the test as skipped when it cannot be had
+"""
+
+import os
+import subprocess
+import sys
+
+from etcd_process import REPOSITORY, server_binary
+
+DEBIAN = "/usr/bin/etcd"
+BUILT = ("v35", "v36", "v37")
+_folder = []
+
+
+def binary(version):
+    """Path of a server: "ours", "v34", or one of BUILT."""
+    if version == "ours":
+        return server_binary()
+    if version == "v34":
+        return DEBIAN
+    if version not in BUILT:
+        raise ValueError(f"no etcd {version}")
+    if not _folder:
+        _folder.append(_build())
+    return os.path.join(_folder[0], version, "etcd")
+
+
+def _build():
+    built = subprocess.run([os.path.join(REPOSITORY, "bench", "peers", "build.sh")],
+                           stdout=subprocess.PIPE, text=True, check=False)
+    if built.returncode == 77:
+        sys.exit(77)
+    if built.returncode != 0:
+        sys.exit("the Go etcds do not build")
+    return built.stdout.strip()
