@@ -19,3 +19,6 @@ set(ETCD_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-d
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   list(APPEND ETCD_WARNINGS -Wthread-safety)
 endif()
+
+# Test builds only: failpoints in the server, driven by gofail's endpoint (server/base/failpoint.h).
+option(ETCD_FAILPOINTS "Build failpoints into the server" OFF)

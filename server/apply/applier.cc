@@ -11,6 +11,7 @@
 #include "server/apply/legacy_request.h"
 #include "server/base/bytes.h"
 #include "server/base/check.h"
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/raftcodec/raftpb.h"
@@ -92,6 +93,7 @@ absl::Status Applier::Load() {
 }
 
 void Applier::Begin() {
+  FAILPOINT("beforeStartDBTxn");
   batch_.Clear();
   sealed_ = false;
   state_.store.BeginBatch(batch_);
@@ -105,8 +107,10 @@ absl::Status Applier::Apply(const raft::Entry& entry, BatchOutcome& out) {
   ++out.entries;
   switch (entry.type) {
     case raft::EntryType::kNormal:
+      FAILPOINT("beforeApplyOneEntryNormal");
       return ApplyNormal(entry, out);
     case raft::EntryType::kConfChange:
+      FAILPOINT("beforeApplyOneConfChange");
       return ApplyConfChange(entry, out);
     case raft::EntryType::kConfChangeV2:
       break;  // no etcd can apply it
@@ -190,15 +194,21 @@ absl::Status Applier::ApplyConfChange(const raft::Entry& entry, BatchOutcome& ou
 absl::Status Applier::Write() {
   if (!sealed_) {
     sealed_ = true;
+    FAILPOINT("commitBeforePreCommitHook");
     state_.store.SealBatch();
     PutNumber(batch_, engine::kMetaConsistentIndex, index_.value());
     PutNumber(batch_, engine::kMetaTerm, term_.value());
     state_.quota.AddUsed(batch_.bytes());
   }
-  return state_.engine.Write(batch_);
+  FAILPOINT("commitAfterPreCommitHook");
+  FAILPOINT("beforeCommit");
+  RETURN_IF_ERROR(state_.engine.Write(batch_));
+  FAILPOINT("afterCommit");
+  return absl::OkStatus();
 }
 
 void Applier::Publish() {
+  FAILPOINT("beforeWritebackBuf");
   state_.cluster.Publish();
   state_.alarms.Publish();
   state_.lessor.Publish();

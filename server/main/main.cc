@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/base/check.h"
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/config/logging.h"
@@ -99,6 +100,7 @@ void NotifyServiceManager() {
 }
 
 int Main(int argc, char** argv) {
+  base::StartFailpoints();
   IgnoreBrokenPipes();
   const config::ParseInput input = ReadProcess(argc, argv);
   const config::ParseResult parsed = config::Parse(input);

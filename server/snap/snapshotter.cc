@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "server/base/check.h"
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 
@@ -81,6 +82,7 @@ absl::Status Snapshotter::Save(const raft::Snapshot& snapshot) {
   const auto start = clock_.Now();
   const std::string name = FileName(snapshot.metadata.term, snapshot.metadata.index);
   const std::string temporary = PathOf("tmp-" + name);
+  FAILPOINT("raftBeforeSaveSnap");
   absl::Status status = WriteDurably(temporary, raftcodec::EncodeSnapFile(snapshot));
   if (!status.ok()) {
     base::IgnoreError(file_system_.Remove(temporary), "the first error tells more");
@@ -88,6 +90,7 @@ absl::Status Snapshotter::Save(const raft::Snapshot& snapshot) {
   }
   RETURN_IF_ERROR(file_system_.Rename(temporary, PathOf(name)));
   RETURN_IF_ERROR(file_system_.SyncDir(dir_));
+  FAILPOINT("raftAfterSaveSnap");
   if (options_.observer != nullptr) options_.observer->OnSave(clock_.Now() - start);
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "server/base/check.h"
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/wal/segments.h"
@@ -160,7 +161,9 @@ absl::Status Wal::WriteTimed(base::File& file, std::uint64_t offset, std::string
 
 absl::Status Wal::SyncTimed(base::File& file) {
   const auto start = clock_.Now();
+  FAILPOINT("walBeforeSync");
   const absl::Status status = file.Sync();
+  FAILPOINT("walAfterSync");
   const std::chrono::nanoseconds took = clock_.Now() - start;
   if (took > kSlowSync) {
     LOG_WARN("slow fdatasync", {"took", took},

@@ -5,6 +5,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "server/base/check.h"
+#include "server/base/failpoint.h"
 #include "server/base/status.h"
 #include "server/watch/watch_hub_impl.h"
 
@@ -42,6 +43,7 @@ void WatchHub::Impl::ScheduleCatchUp() {
 }
 
 void WatchHub::Impl::CatchUpStep() {
+  FAILPOINT("beforeSyncWatchers");
   catch_up_posted_ = false;
   CancelCompacted();
   if (!behind_.empty()) {

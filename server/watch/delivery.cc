@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "server/base/failpoint.h"
 #include "server/watch/watch_hub_impl.h"
 
 // From the hub to the sinks: messages collect per stream and are handed over at the end of a task.
@@ -60,6 +61,7 @@ void WatchHub::Impl::Flush() {
   for (Stream* stream : touched_) {
     stream->touched = false;
     if (!stream->outbox.empty()) {
+      FAILPOINT("beforeSendWatchResponse");
       stream->sink->Deliver(stream->outbox);
       stream->outbox.clear();
     }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/base/failpoint.h"
 #include "server/watch/watch_hub_impl.h"
 
 // Progress marks. They go through the same outboxes as events, so whatever is at or below the mark
@@ -17,6 +18,7 @@ bool WatchHub::Impl::CanProgress(const Watcher& watcher) const {
 void WatchHub::Impl::RequestProgress(StreamId stream_id) {
   Stream* stream = FindStream(stream_id);
   if (stream == nullptr || stream->watchers.empty() || stream->blocked) return;
+  FAILPOINT("beforeProgressIfSync");
   for (const auto& [id, watcher] : stream->watchers) {
     if (!CanProgress(*watcher)) return;
   }

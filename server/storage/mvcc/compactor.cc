@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "server/base/check.h"
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/storage/engine/buckets.h"
 #include "server/storage/mvcc/revision_key.h"
@@ -219,7 +220,9 @@ bool Compactor::DeleteSome() {
     batch.Delete(Family::kKey, std::string(key.view()));
     batch.Delete(Family::kRev, std::string(key.view()));
   }
+  FAILPOINT("compactBeforeCommitBatch");
   if (!WriteOrWait(engine_, batch)) return false;
+  FAILPOINT("compactAfterCommitBatch");
   records_deleted_ += end - deleted_;
   deleted_ = end;
   if (options_.observer != nullptr) options_.observer->OnPause(executor_.clock().Now() - start);
@@ -230,10 +233,12 @@ void Compactor::FinishJob() {
   engine::WriteBatch batch;
   batch.Put(Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaFinishedCompactRev),
             MainKey(job_.revision));
+  FAILPOINT("compactBeforeSetFinishedCompact");
   if (!WriteOrWait(engine_, batch)) {
     PostStep(kSpaceWait);
     return;
   }
+  FAILPOINT("compactAfterSetFinishedCompact");
   if (hasher_) hashes_.Add({hasher_->hash(), job_.previous, job_.revision});
   const std::chrono::nanoseconds took = executor_.clock().Now() - started_at_;
   if (options_.observer != nullptr) options_.observer->OnFinished(records_deleted_, took);

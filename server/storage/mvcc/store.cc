@@ -5,6 +5,7 @@
 #include "server/base/bytes.h"
 #include "server/base/check.h"
 #include "server/base/errc.h"
+#include "server/base/failpoint.h"
 #include "server/base/status.h"
 #include "server/storage/engine/buckets.h"
 #include "server/storage/mvcc/rev_record.h"
@@ -171,6 +172,7 @@ absl::Status StoreImpl::Compact(Revision revision) {
   if (revision > current_) return Error(Errc::kFutureRevision);
   batch_->Put(Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaScheduledCompactRev),
               std::string(RevisionKey({revision, 0}).view()));
+  FAILPOINT("compactBeforeCommitScheduledCompact");
   marked_.push_back({revision, compact_});
   compact_ = revision;
   dirty_ = true;
@@ -197,6 +199,7 @@ void StoreImpl::Publish() {
     observer_->OnRevisions({pending_.begin(), pending_.end()});
   }
   pending_.clear();
+  if (!marked_.empty()) FAILPOINT("compactAfterCommitScheduledCompact");
   for (const CompactionJob& job : marked_) compactor_.Enqueue(job);
   marked_.clear();
 }
