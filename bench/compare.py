@@ -3,6 +3,7 @@
 etcd, in turn on one machine and disk, and prints the figures as ratios to the best peer.
 
     bench/compare.sh [--rows put-1000,get-100] [--runs 3] [--servers ours,v36] [--json FILE]
+                     [--members 3]
 
 CPU is the server's own user + system time per operation; latencies are the client's. The machine
 is shared with the load generator, so only ratios of one run mean something.
@@ -17,6 +18,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import clusters  # noqa: E402
 import scenarios  # noqa: E402
 from harness import (  # noqa: E402,F401
     PEER_NAMES, ROOT, SERVERS, EtcdProcess, anonymous_mb, load, load_keys, rss_mb, server)
@@ -161,23 +163,28 @@ def report(row, result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", help="names, or groups: p6-all, p8-all, p12-all",
-                        default=",".join(row for row in ROWS if row not in scenarios.LONG_ROWS))
+    parser.add_argument("--rows", help="names, or groups: p6-all, p8-all, p12-all")
+    parser.add_argument("--members", type=int, default=1, help="of each cluster: clusters.py")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--servers", default=",".join(SERVERS))
+    parser.add_argument("--servers", default="ours,floor,v34,v36,v37")
     parser.add_argument("--json", help="also write the medians here")
     options = parser.parse_args()
     names = [n for n in options.servers.split(",") if os.path.exists(SERVERS[n])]
+    if options.members > 1:
+        ROWS.clear()
+        ROWS.update(clusters.rows(options.members))
+        names = [name for name in names if name != "floor"]
+    rows = chosen(options.rows or ",".join(row for row in ROWS if row not in scenarios.LONG_ROWS))
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
                             capture_output=True, text=True, check=False).stdout.strip()
     with open("/proc/cpuinfo", encoding="ascii") as info:
         model = next((line.split(":")[1].strip() for line in info if "model name" in line), "?")
     print(f"{time.strftime('%Y-%m-%d')}, commit {commit}, {os.cpu_count()} x {model}, "
-          f"median of {options.runs}\n")
+          f"median of {options.runs}, {options.members} member(s)\n")
     print("| row | figure | " + " | ".join(SERVERS) + " | ours / best peer |")
     print("|---" * (len(SERVERS) + 3) + "|")
     results = {}
-    for row in chosen(options.rows):
+    for row in rows:
         results[row] = measure(row, names, options.runs)
         print("\n".join(report(row, results[row])), flush=True)
     if options.json:

@@ -17,10 +17,11 @@ SERVERS = {
     "ours": os.path.join(BIN, "etcd"),
     "floor": os.path.join(BIN, "bench_floor"),
     "v34": "/usr/bin/etcd",
+    "v35": os.path.join(PEERS, "v35", "etcd"),
     "v36": os.path.join(PEERS, "v36", "etcd"),
     "v37": os.path.join(PEERS, "v37", "etcd"),
 }
-PEER_NAMES = ("v34", "v36", "v37")
+PEER_NAMES = ("v34", "v35", "v36", "v37")
 QUOTA = "--quota-backend-bytes=8589934592"
 
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,13 @@ Options Parse(int argc, char** argv) {
   const std::map<std::string, std::function<void(const std::string&)>> setters = {
       {"host", [&](const std::string& v) { options.host = v; }},
       {"port",
-       [&](const std::string& v) { options.port = static_cast<std::uint16_t>(std::stoi(v)); }},
+       [&](const std::string& v) {
+         std::istringstream in(v);
+         for (std::string one; std::getline(in, one, ',');) {
+           options.ports.push_back(static_cast<std::uint16_t>(std::stoi(one)));
+         }
+         options.port = options.ports.at(0);
+       }},
       {"workload", [&](const std::string& v) { options.workload = v; }},
       {"connections", [&](const std::string& v) { options.connections = std::stoi(v); }},
       {"clients", [&](const std::string& v) { options.clients = std::stoi(v); }},

@@ -115,8 +115,10 @@ std::string KeyOf(std::int64_t n, int bytes) {
 
 std::vector<std::unique_ptr<Connection>> Connect(Loop& loop, const Options& options) {
   std::vector<std::unique_ptr<Connection>> connections;
-  for (int i = 0; i < options.connections; ++i) {
-    connections.push_back(std::make_unique<Connection>(loop, options.host, options.port));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(options.connections); ++i) {
+    const std::uint16_t port =
+        options.ports.empty() ? options.port : options.ports[i % options.ports.size()];
+    connections.push_back(std::make_unique<Connection>(loop, options.host, port));
   }
   return connections;
 }

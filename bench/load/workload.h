@@ -16,6 +16,7 @@ namespace etcd::bench {
 struct Options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 2379;
+  std::vector<std::uint16_t> ports;  // all members', `port` first; connections take turns
   std::string workload = "put";
   int connections = 1;
   int clients = 1;             // closed-loop callers, spread over the connections
