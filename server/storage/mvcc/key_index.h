@@ -67,8 +67,9 @@ class KeyIndex {
 
   // ---- Compaction.
 
-  // One bounded step over the keys from `from` on: drops what compaction at `at` makes unreachable,
-  // appended to `dropped` (ascending within each key). Returns where to go on, nullopt at the end.
+  // One bounded step over the keys from `from` on, also within a key with a long history: drops
+  // what compaction at `at` makes unreachable, appended to `dropped` (ascending within each key).
+  // Returns where to go on, nullopt at the end.
   std::optional<std::string> CompactStep(std::string_view from, Revision at,
                                          std::vector<RevEntry>& dropped);
 
@@ -112,7 +113,7 @@ class KeyIndex {
   void RefreshStats(const Path& path, std::size_t level);
 
   bool FindHistories(NodeBase* node, std::string_view from, bool bounded, Path& path) const;
-  std::string CompactLeaf(Path& path, Revision at, std::vector<RevEntry>& dropped);
+  std::string CompactLeaf(Path& path, Revision at, std::size_t max, std::vector<RevEntry>& dropped);
   void ShrinkAfterRemoval(Path& path);
   void RemoveChild(Path& path, std::size_t level, std::size_t index);
   bool MergeLeaf(Path& path);

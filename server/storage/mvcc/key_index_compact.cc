@@ -19,13 +19,12 @@ std::optional<std::string> KeyIndex::CompactStep(std::string_view from, Revision
                                                  std::vector<RevEntry>& dropped) {
   const WriteGuard guard(*this);
   std::string next(from);
-  const std::size_t dropped_before = dropped.size();
-  for (std::size_t visited = 0; visited < kStepKeys;) {
+  const std::size_t dropped_max = dropped.size() + kStepKeys;
+  for (std::size_t visited = 0; visited < kStepKeys && dropped.size() < dropped_max;) {
     Path path;
     if (!FindHistories(root_, next, true, path)) return std::nullopt;
     visited += path.leaf->count;
-    next = CompactLeaf(path, at, dropped);
-    if (dropped.size() - dropped_before >= kStepKeys) break;
+    next = CompactLeaf(path, at, dropped_max, dropped);
   }
   return next;
 }
@@ -57,15 +56,24 @@ bool KeyIndex::FindHistories(NodeBase* node, std::string_view from, bool bounded
   return false;
 }
 
-// Compacts the path's leaf from its position on. Returns the key to go on at.
-std::string KeyIndex::CompactLeaf(Path& path, Revision at, std::vector<RevEntry>& dropped) {
+// Compacts the path's leaf from its position on until `dropped` holds `max` entries. Returns the
+// key to go on at: the last one looked at when that bound was met, since more of it may have to go.
+std::string KeyIndex::CompactLeaf(Path& path, Revision at, std::size_t max,
+                                  std::vector<RevEntry>& dropped) {
   Leaf& leaf = *path.leaf;
   std::string next(leaf.KeyAt(leaf.count - 1U));
   next.push_back('\0');
   const SubtreeStats before = leaf.Stats();
   std::size_t kept = path.at;
   for (std::size_t i = path.at; i < leaf.count; ++i) {
-    Record* record = Record::Compact(leaf.records[i], at, dropped);
+    Record* record = leaf.records[i];
+    if (dropped.size() < max) {
+      const std::size_t before_key = dropped.size();
+      const bool may_stop_here = record->entries().size() >= max - before_key;
+      std::string key = may_stop_here ? std::string(record->key()) : std::string();
+      record = Record::Compact(record, at, max - before_key, dropped);
+      if (dropped.size() == max) next = std::move(key);
+    }
     if (record != nullptr) leaf.records[kept++] = record;
   }
   const bool removed = kept != leaf.count;

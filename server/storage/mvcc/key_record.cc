@@ -9,6 +9,13 @@
 
 namespace etcd::mvcc {
 
+namespace {
+
+// So many entries are moved without a thought of what it costs.
+constexpr std::size_t kCheapMove = 1000;
+
+}  // namespace
+
 // Entries grow in place behind the header.
 struct Record::History {
   Generation generation;
@@ -46,10 +53,10 @@ Record* Record::Allocate(std::string_view key, Form form) {
 Record* Record::New(std::string_view key, RevEntry entry, Generation generation) {
   if (entry.is_tombstone()) {
     Record* record = Allocate(key, Form::kHistory);
-    record->history_ = History::Resize(nullptr, 1);
-    record->history_->generation = {};
-    record->history_->size = 1;
-    record->history_->entries()[0] = entry;
+    record->many_ = {History::Resize(nullptr, 1), 0};
+    record->many_.history->generation = {};
+    record->many_.history->size = 1;
+    record->many_.history->entries()[0] = entry;
     return record;
   }
   const bool fresh = generation.create == entry.main && generation.version == 1;
@@ -60,7 +67,7 @@ Record* Record::New(std::string_view key, RevEntry entry, Generation generation)
 }
 
 void Record::Free(Record* record) {
-  if (record->form() == Form::kHistory) std::free(record->history_);
+  if (record->form() == Form::kHistory) std::free(record->many_.history);
   std::free(record);
 }
 
@@ -71,7 +78,7 @@ std::string_view Record::key() const {
 
 std::span<const RevEntry> Record::entries() const {
   if (form() != Form::kHistory) return {&single_, 1};
-  return {history_->entries(), history_->size};
+  return {many_.history->entries() + many_.first, many_.history->size - many_.first};
 }
 
 Generation Record::generation() const {
@@ -79,7 +86,7 @@ Generation Record::generation() const {
     case Form::kSingle:
       return {single_.main, 1};
     case Form::kHistory:
-      return history_->generation;
+      return many_.history->generation;
     case Form::kCompacted:
       break;
   }
@@ -101,13 +108,13 @@ const RevEntry* Record::FindAt(Revision at) const {
 Record* Record::Append(Record* record, RevEntry entry, Generation generation) {
   if (record->form() != Form::kHistory) {
     Record* grown = Allocate(record->key(), Form::kHistory);
-    grown->history_ = History::Resize(nullptr, 2);
-    grown->history_->size = 1;
-    grown->history_->entries()[0] = record->single_;
+    grown->many_ = {History::Resize(nullptr, 2), 0};
+    grown->many_.history->size = 1;
+    grown->many_.history->entries()[0] = record->single_;
     Free(record);
     record = grown;
   }
-  History*& history = record->history_;
+  History*& history = record->many_.history;
   if (history->size == history->capacity) {
     history = History::Resize(history, history->capacity + std::max(2U, history->capacity / 2));
   }
@@ -116,13 +123,14 @@ Record* Record::Append(Record* record, RevEntry entry, Generation generation) {
   return record;
 }
 
-Record* Record::Compact(Record* record, Revision at, std::vector<RevEntry>& dropped) {
+Record* Record::Compact(Record* record, Revision at, std::size_t max,
+                        std::vector<RevEntry>& dropped) {
   if (record->form() != Form::kHistory) return record;
   const std::span<const RevEntry> all = record->entries();
   const RevEntry* kept = record->FindAt(at);
   if (kept == nullptr) return record;
   if (kept->is_tombstone() && kept->main < at.value()) ++kept;
-  const auto gone = static_cast<std::size_t>(kept - all.data());
+  const std::size_t gone = std::min(static_cast<std::size_t>(kept - all.data()), max);
   dropped.insert(dropped.end(), all.begin(), all.begin() + static_cast<std::ptrdiff_t>(gone));
   const std::span<const RevEntry> rest = all.subspan(gone);
   if (rest.empty()) {
@@ -135,16 +143,20 @@ Record* Record::Compact(Record* record, Revision at, std::vector<RevEntry>& drop
     return small;
   }
   if (gone == 0) return record;
-  History*& history = record->history_;
+  record->many_.first += static_cast<std::uint32_t>(gone);
+  if (rest.size() > std::max<std::size_t>(kCheapMove, record->many_.first)) return record;
+  History*& history = record->many_.history;
   std::memmove(history->entries(), rest.data(), rest.size_bytes());
   history->size = static_cast<std::uint32_t>(rest.size());
+  record->many_.first = 0;
   if (history->capacity > 2 * history->size + 4) history = History::Resize(history, history->size);
   return record;
 }
 
 std::size_t Record::heap_bytes() const {
   const std::size_t extra = form() == Form::kCompacted ? sizeof(Generation) : 0;
-  const std::size_t history = form() == Form::kHistory ? History::Bytes(history_->capacity) : 0;
+  const std::size_t history =
+      form() == Form::kHistory ? History::Bytes(many_.history->capacity) : 0;
   return kHeaderBytes + extra + key_size() + history;
 }
 

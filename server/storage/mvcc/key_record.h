@@ -53,8 +53,10 @@ class Record {
   // Drops what compaction at `at` makes unreachable and appends it to `dropped`, ascending: all
   // before the newest entry with main <= at, and that one too if it is a tombstone below `at` (one
   // exactly at `at` stays: a watch from there must still see the delete; etcd issue 18089).
-  // Returns null when nothing is left.
-  static Record* Compact(Record* record, Revision at, std::vector<RevEntry>& dropped);
+  // Returns null when nothing is left. At most `max` entries in one call, the oldest; call again
+  // when that many were dropped.
+  static Record* Compact(Record* record, Revision at, std::size_t max,
+                         std::vector<RevEntry>& dropped);
 
   // Heap bytes behind the record, for memory accounting.
   std::size_t heap_bytes() const;
@@ -73,9 +75,16 @@ class Record {
 
   static constexpr std::size_t kHeaderBytes = 20;
 
+  // `history` with the entries before `first` dropped: a long one is moved down only when at least
+  // as much is dropped as is left, so that compacting it in steps costs no more than at once.
+  struct Many {
+    History* history;
+    std::uint32_t first;
+  };
+
   union {
-    RevEntry single_;   // kSingle, kCompacted
-    History* history_;  // kHistory
+    RevEntry single_;  // kSingle, kCompacted
+    Many many_;        // kHistory
   };
   std::uint32_t key_size_and_form_;
   // Behind: the key; in form kCompacted a Generation (unaligned) stands before it.

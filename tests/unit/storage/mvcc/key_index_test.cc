@@ -53,6 +53,43 @@ TEST(KeyIndex, TracksGenerations) {
   EXPECT_EQ(reborn.generation.version, 1);
 }
 
+// One key may have been written millions of times: the lock must not be held for all of them.
+TEST(KeyIndex, ALongHistoryIsCompactedInBoundedSteps) {
+  constexpr auto kLong = static_cast<std::int64_t>(5 * KeyIndex::kStepKeys);
+  KeyIndex index;
+  Put(index, "a", 2);
+  for (std::int64_t i = 3; i <= kLong; ++i) Put(index, i % 2 == 0 ? "b" : "c", i);
+  Delete(index, "c", kLong + 1);
+  Put(index, "d", kLong + 2);
+  Put(index, "d", kLong + 3);
+  const Revision at(kLong + 3);
+  std::vector<RevEntry> all;
+  std::string from;
+  std::int64_t writes = 0;
+  while (true) {
+    std::vector<RevEntry> dropped;
+    const auto next = index.CompactStep(from, at, dropped);
+    Put(index, "b", at.value() + ++writes);  // in the middle of its compaction
+    EXPECT_LE(dropped.size(), KeyIndex::kStepKeys);
+    all.insert(all.end(), dropped.begin(), dropped.end());
+    EXPECT_EQ(Keys(index, kEverything, at.value()), "a b d ");
+    EXPECT_EQ(index.Count(kEverything, at), 3);
+    if (!next) break;
+    from = *next;
+  }
+  EXPECT_EQ(all.size(), static_cast<std::size_t>(kLong + 3 - 1 - 3))
+      << "all but one each of a, b, d";
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    if (all[i].main % 2 != all[i - 1].main % 2) continue;  // the next key
+    EXPECT_LT(all[i - 1].main, all[i].main);
+  }
+  const auto again = index.Put("b", {at + writes + 1, 0}, Size);
+  EXPECT_EQ(again.generation.version, (kLong - 2) / 2 + writes + 1);
+  EXPECT_EQ(again.previous->revision.main, at + writes);
+  EXPECT_EQ(index.Find("b", at)->revision.main, Revision(kLong));
+  index.CheckInvariants();
+}
+
 TEST(KeyIndex, VersionSurvivesCompaction) {
   KeyIndex index;
   for (int i = 2; i <= 6; ++i) Put(index, "a", i);
