@@ -6,6 +6,23 @@
 
 // From the apply thread to the synced watchers.
 namespace etcd::watch {
+namespace {
+
+// What an empty revision costs in the inbox: its objects and the pin.
+constexpr std::size_t kRevisionOverheadBytes = 128;
+
+std::size_t BytesOf(const RevisionBatch& revisions) {
+  std::size_t bytes = 0;
+  for (const auto& revision : revisions) {
+    bytes += kRevisionOverheadBytes;
+    for (const auto& change : revision->changes) {
+      bytes += sizeof change + change.stored.bytes.size();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
 
 void WatchHub::Impl::Enqueue(RevisionBatch revisions) {
   if (revisions.empty()) return;
@@ -13,7 +30,8 @@ void WatchHub::Impl::Enqueue(RevisionBatch revisions) {
   item.revisions = std::move(revisions);
   item.pin = std::exchange(head_pin_, {});
   if (prev_watchers_.load() > 0) head_pin_ = apply_store_->PinHead().pin;
-  EnqueueItem(std::move(item));
+  const std::size_t bytes = BytesOf(item.revisions);
+  EnqueueItem(std::move(item), bytes);
 }
 
 void WatchHub::Impl::EnqueueRestored(mvcc::Store& store, absl::AnyInvocable<void()> done) {
@@ -22,12 +40,22 @@ void WatchHub::Impl::EnqueueRestored(mvcc::Store& store, absl::AnyInvocable<void
   apply_store_ = &store;
   head_pin_ = {};
   item.done = std::move(done);
-  EnqueueItem(std::move(item));
+  EnqueueItem(std::move(item), 0);
 }
 
-void WatchHub::Impl::EnqueueItem(InboxItem item) {
+void WatchHub::Impl::EnqueueItem(InboxItem item, std::size_t bytes) {
+  std::vector<InboxItem> dropped;  // freed without the lock
   {
     const base::MutexLock lock(inbox_mu_);
+    inbox_bytes_ += bytes;
+    if (inbox_bytes_ > options_.inbox_bytes_max) {
+      for (InboxItem& waiting : std::exchange(inbox_, {})) {
+        (waiting.done ? inbox_ : dropped).push_back(std::move(waiting));
+      }
+      dropped.push_back(std::exchange(item, {}));
+      item.restored = apply_store_;
+      inbox_bytes_ = 0;
+    }
     inbox_.push_back(std::move(item));
     if (std::exchange(drain_posted_, true)) return;
   }
@@ -42,6 +70,7 @@ void WatchHub::Impl::DrainInbox() {
   {
     const base::MutexLock lock(inbox_mu_);
     items.swap(inbox_);
+    inbox_bytes_ = 0;
     drain_posted_ = false;
   }
   for (InboxItem& item : items) {

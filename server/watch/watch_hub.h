@@ -80,6 +80,9 @@ struct WatchOptions {
   // A stream with more than this pending gets no events until half of it is gone; its watchers
   // then read history. Bounds the memory that a slow client can hold.
   std::size_t stream_pending_bytes_max = 1 << 20;
+  // Stored bytes of revisions that may wait for the watch thread. Above it they are forgotten and
+  // it reads them from the store instead.
+  std::size_t inbox_bytes_max = 32 << 20;
   // Recent revisions kept in memory for watchers that catch up.
   std::size_t recent_bytes_max = 8 << 20;
   std::int64_t catch_up_revisions_per_response = 1000;

@@ -65,7 +65,7 @@ class WatchHub::Impl : public std::enable_shared_from_this<WatchHub::Impl> {
   };
 
   // ---- live.cc
-  void EnqueueItem(InboxItem item);
+  void EnqueueItem(InboxItem item, std::size_t bytes);
   void Notify(const RecentRevisions::Changes& changes);
   void NotifyGroup(Group& group, Revision revision, RevisionEncoder& encoder);
   void Resume(mvcc::Store& store);
@@ -119,10 +119,12 @@ class WatchHub::Impl : public std::enable_shared_from_this<WatchHub::Impl> {
   const WatchOptions options_;
   std::atomic<std::uint64_t> next_stream_id_{0};
 
-  // Published by the apply thread, not yet seen by the watch thread. Bound: what is in flight
-  // between publication and here; references only. The apply thread never waits.
+  // Published by the apply thread, not yet seen by the watch thread. Bound: inbox_bytes_max; when
+  // full, everything in it is dropped for one order to read on in the store, which the watch thread
+  // treats like a snapshot. The apply thread never waits.
   base::Mutex inbox_mu_;
   std::vector<InboxItem> inbox_ ABSL_GUARDED_BY(inbox_mu_);
+  std::size_t inbox_bytes_ ABSL_GUARDED_BY(inbox_mu_) = 0;
   bool drain_posted_ ABSL_GUARDED_BY(inbox_mu_) = false;
 
   // What a live event replaced must stay readable until this thread has sent it, even when a
