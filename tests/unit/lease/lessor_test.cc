@@ -1,6 +1,8 @@
 #include "server/lease/lessor.h"
 
 #include <limits>
+#include <string>
+#include <utility>
 
 #include "server/base/bytes.h"
 #include "server/base/errc.h"
@@ -69,14 +71,16 @@ TEST_F(LessorStore, GrantErrorsComeInEtcdsOrder) {
 
 // etcd issue 14239: whatever the id, every member must store and find the same.
 TEST_F(LessorStore, ExtremeIdsAreGrantedOnceAndWrittenUnderTheirBytes) {
-  const std::int64_t ids[] = {-1, std::numeric_limits<std::int64_t>::min(),
-                              std::numeric_limits<std::int64_t>::max()};
-  for (const std::int64_t id : ids) {
+  const std::pair<std::int64_t, std::string> ids[] = {
+      {-1, std::string(8, '\xff')},
+      {std::numeric_limits<std::int64_t>::min(), '\x80' + std::string(7, '\0')},
+      {std::numeric_limits<std::int64_t>::max(), '\x7f' + std::string(7, '\xff')}};
+  for (const auto& [id, key] : ids) {
     EXPECT_EQ(GrantPublished(id, 60), 60);
     EXPECT_EQ(ErrcOf(lessor.Grant(LeaseId(id), 60, batch).status()), Errc::kLeaseExists);
     const auto& op = batch.ops().back();
-    EXPECT_EQ(op.key, engine::MetaKey(engine::kBucketLease, EncodeLeaseKey(LeaseId(id))));
-    const auto record = DecodeLeaseRecord(EncodeLeaseKey(LeaseId(id)), op.value);
+    EXPECT_EQ(op.key, engine::MetaKey(engine::kBucketLease, key));
+    const auto record = DecodeLeaseRecord(key, op.value);
     ASSERT_TRUE(record.ok());
     EXPECT_EQ(record->id, LeaseId(id));
   }

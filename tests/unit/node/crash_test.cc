@@ -204,8 +204,7 @@ TEST(Durability, NothingIsVisibleBeforeItsFsync) {
   }
 }
 
-// etcd issues 14382 and 14429: after any single request the member starts again.
-TEST(Restart, WorksAfterEveryKindOfRequest) {
+std::vector<InternalRaftRequest> OneOfEachKind() {
   std::vector<InternalRaftRequest> requests(14);
   requests[0].mutable_put()->set_key("a");
   requests[1].mutable_range()->set_key("a");
@@ -221,15 +220,25 @@ TEST(Restart, WorksAfterEveryKindOfRequest) {
   requests[11].mutable_downgrade_info_set();
   requests[12].mutable_cluster_member_attr_set()->set_member_id(1);
   requests[13].mutable_cluster_version_set()->set_ver("3.6.0");
-  for (const InternalRaftRequest& request : requests) {
+  return requests;
+}
+
+// etcd issues 14382 and 14429: an operation that did not advance the index let the log be cut off
+// behind it. After any request, often enough for snapshots of the log to pass, the member starts.
+TEST(Restart, Bug14382WorksAfterEveryKindOfRequest) {
+  for (const InternalRaftRequest& request : OneOfEachKind()) {
     for (const bool power_cut : {false, true}) {
-      SimMember member(11);
+      SimMember member(11, SmallOptions());
       ASSERT_TRUE(member.Boot().ok());
-      member.Run([&](InternalRaftRequest& out) {
-        const auto header = out.header();
-        out = request;
-        *out.mutable_header() = header;
-      });
+      for (int i = 0; i < 12; ++i) {
+        member.Run([&](InternalRaftRequest& out) {
+          const auto header = out.header();
+          out = request;
+          *out.mutable_header() = header;
+        });
+        member.scheduler.RunFor(std::chrono::milliseconds(10));
+      }
+      ASSERT_FALSE(member.disk.List(member.options.snap_dir)->empty());
       const auto applied = member->status().applied;
       member.Kill();
       if (power_cut) {

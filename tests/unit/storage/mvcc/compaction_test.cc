@@ -254,15 +254,17 @@ TEST_F(CompactionTest, Bug19179CrashAnywhereInCompactionKeepsTheDeleteAndResurre
 TEST_F(CompactionTest, Bug18667RangesOfTransactionsAnswerAlikeOnAllMembers) {
   engine::MemEngine other_engine;
   StoreHarness other(other_engine, kSmallSteps);
-  const auto answers = [](StoreHarness& member) {
-    std::string out;
-    member.Apply([&](WriteTxn& txn) {
-      for (int at = 1; at <= 23; ++at) {
-        const auto result = txn.Range({.range = {"a", "z"}, .revision = Revision(at)});
-        out += result.ok() ? std::to_string(result->count) : result.status().ToString();
-        out += " ";
-      }
-    });
+  std::string out;
+  const auto ask = [&out](const WriteTxn& txn) {
+    for (int at = 1; at <= 23; ++at) {
+      const auto result = txn.Range({.range = {"a", "z"}, .revision = Revision(at)});
+      out += result.ok() ? std::to_string(result->count) : result.status().ToString();
+      out += " ";
+    }
+  };
+  const auto answers = [&](StoreHarness& member) {
+    out.clear();
+    member.Apply(ask);
     return out;
   };
   for (StoreHarness* member : {&h, &other}) {
@@ -275,6 +277,16 @@ TEST_F(CompactionTest, Bug18667RangesOfTransactionsAnswerAlikeOnAllMembers) {
   EXPECT_EQ(answers(other), expected);
   Restart();
   EXPECT_EQ(answers(h), expected);
+  // One member marks a compaction in the batch of the transaction, the other in the one before.
+  out.clear();
+  engine::WriteBatch batch;
+  h.store().BeginBatch(batch);
+  ASSERT_TRUE(h.store().Compact(Revision(18)).ok());
+  ask(*h.store().BeginTxn());
+  h.Commit(batch);
+  const std::string together = out;
+  ASSERT_TRUE(other.Compact(Revision(18)).ok());
+  EXPECT_EQ(answers(other), together);
 }
 
 // A transaction may write a key twice through etcd's hole in its check of duplicates (a delete from
