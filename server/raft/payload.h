@@ -28,6 +28,8 @@ class Payload {
   const char* data() const { return view().data(); }
   std::size_t size() const { return bytes_ ? bytes_->size() : 0; }
   bool empty() const { return size() == 0; }
+  // Keeps the bytes of view() alive; null when empty.
+  const std::shared_ptr<const std::string>& owner() const { return bytes_; }
 
   bool operator==(const Payload& other) const {
     return bytes_ == other.bytes_ || view() == other.view();
