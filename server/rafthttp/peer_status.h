@@ -1,0 +1,62 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "server/base/clock.h"
+#include "server/base/ids.h"
+#include "server/base/mutex.h"
+#include "server/rafthttp/observer.h"
+
+namespace etcd::rafthttp {
+
+// Since when each peer has been reachable. Written on the loop, read by any thread.
+class StatusBoard {
+ public:
+  void Set(MemberId id, std::optional<base::Clock::Monotonic> since) {
+    const base::MutexLock lock(mu_);
+    if (since) {
+      active_since_[id] = *since;
+    } else {
+      active_since_.erase(id);
+    }
+  }
+  std::optional<base::Clock::Monotonic> Get(MemberId id) const {
+    const base::MutexLock lock(mu_);
+    const auto found = active_since_.find(id);
+    return found == active_since_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  mutable base::Mutex mu_;
+  absl::flat_hash_map<MemberId, base::Clock::Monotonic> active_since_ ABSL_GUARDED_BY(mu_);
+};
+
+// Whether a peer can be reached, by the success or failure of the newest thing that was tried, as
+// in etcd. Logs changes, and each new reason for a failure once. Loop thread only.
+class PeerStatus {
+ public:
+  PeerStatus(MemberId id, StatusBoard& board, Observer& observer)
+      : id_(id), board_(board), observer_(observer) {}
+  ~PeerStatus() { board_.Set(id_, std::nullopt); }
+  PeerStatus(const PeerStatus&) = delete;
+  PeerStatus& operator=(const PeerStatus&) = delete;
+
+  void Activate();
+  void Deactivate(std::string_view why);
+  // True once for each cause until the peer is active again: the caller logs it.
+  bool IsNewCause(std::string_view cause);
+
+ private:
+  const MemberId id_;
+  StatusBoard& board_;
+  Observer& observer_;
+  bool active_ = false;
+  std::vector<std::string> causes_;  // logged since the peer was last active; bounded
+};
+
+}  // namespace etcd::rafthttp

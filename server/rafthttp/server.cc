@@ -1,0 +1,84 @@
+#include "server/rafthttp/server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/base/log.h"
+#include "server/base/status.h"
+#include "server/rafthttp/server_session.h"
+
+namespace etcd::rafthttp {
+namespace {
+
+constexpr std::size_t kCausesMax = 1024;  // senders choose their names
+
+}  // namespace
+
+Server::~Server() { Close(); }
+
+absl::StatusOr<std::vector<std::uint16_t>> Server::Listen() {
+  std::vector<std::uint16_t> ports;
+  for (const config::Url& url : options_.listen_urls) {
+    ASSIGN_OR_RETURN(auto listener, Listener::Open(loop_, url));
+    ports.push_back(listener->port());
+    listeners_.push_back(std::move(listener));
+  }
+  return ports;
+}
+
+void Server::Start(Peers& peers, SnapshotReceiver& snapshots, base::HttpHandler* other) {
+  peers_ = &peers;
+  snapshots_ = &snapshots;
+  other_ = other;
+  for (const auto& listener : listeners_) {
+    listener->Start([this](std::unique_ptr<ByteStream> stream,
+                           std::string peer) { Serve(std::move(stream), std::move(peer)); },
+                    [this] { return MakeRoom(); });
+  }
+}
+
+void Server::Close() {
+  listeners_.clear();
+  const auto sessions = std::exchange(sessions_, {});
+  for (const auto& session : sessions) session->Close();
+}
+
+void Server::Serve(std::unique_ptr<ByteStream> stream, std::string peer) {
+  auto session = std::make_shared<ServerSession>(
+      *this, std::make_shared<Connection>(loop_, std::move(stream), options_.write_timeout,
+                                          std::move(peer)));
+  sessions_.push_back(session);
+  session->Start();
+}
+
+void Server::Remove(ServerSession* session) {
+  const auto found =
+      std::ranges::find_if(sessions_, [&](const auto& other) { return other.get() == session; });
+  if (found != sessions_.end()) sessions_.erase(found);
+}
+
+bool Server::MakeRoom() {
+  if (sessions_.size() < options_.connections_max) return true;
+  const auto idle =
+      std::ranges::find_if(sessions_, [](const auto& session) { return session->half_open(); });
+  if (idle == sessions_.end()) return false;
+  (*idle)->Close();
+  sessions_.erase(idle);
+  return true;
+}
+
+bool Server::TakeBodyBytes(std::size_t bytes) {
+  if (bytes > options_.bodies_bytes_max - body_bytes_) return false;
+  body_bytes_ += bytes;
+  return true;
+}
+
+bool Server::IsNewCause(std::string_view from, std::string_view cause) {
+  if (causes_.size() >= kCausesMax) causes_.clear();
+  std::string& newest = causes_[std::string(from)];
+  if (newest == cause) return false;
+  newest = cause;
+  return true;
+}
+
+}  // namespace etcd::rafthttp
