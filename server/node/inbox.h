@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <absl/functional/any_invocable.h>
@@ -30,13 +33,20 @@ struct Proposal {
 // makes proposals share a write and an fsync. Thread-safe.
 //
 // Bounds: proposals by MemberOptions::queued_bytes_max (refused by Node::Propose); reads by the
-// requests that the transport admits; messages by the peers' flow control.
+// requests that the transport admits; messages by kMessageBytesMax: above it they are dropped, as
+// the network could have done; reports by the number of members.
 class Inbox {
  public:
+  static constexpr std::size_t kMessageBytesMax = 128 << 20;
+
   struct Contents {
     std::vector<Proposal> proposals;
     std::vector<ReadDone> reads;
     std::vector<raft::Message> messages;
+    std::set<MemberId> unreachable;
+    std::vector<std::pair<MemberId, bool>> snapshots;  // sent to: taken whole?
+
+    std::size_t message_bytes = 0;
   };
 
   // `drain` runs on `executor` after something was put into the empty inbox.
@@ -51,8 +61,19 @@ class Inbox {
   }
   void Put(std::vector<raft::Message> messages) {
     Add([&](Contents& c) {
-      for (raft::Message& m : messages) c.messages.push_back(std::move(m));
+      for (raft::Message& m : messages) {
+        const std::size_t bytes = BytesOf(m);
+        if (c.message_bytes + bytes > kMessageBytesMax && !c.messages.empty()) continue;
+        c.message_bytes += bytes;
+        c.messages.push_back(std::move(m));
+      }
     });
+  }
+  void PutUnreachable(MemberId to) {
+    Add([&](Contents& c) { c.unreachable.insert(to); });
+  }
+  void PutSnapshotReport(MemberId to, bool ok) {
+    Add([&](Contents& c) { c.snapshots.emplace_back(to, ok); });
   }
   // Runs `drain` soon even without contents.
   void Poke() {
@@ -71,6 +92,12 @@ class Inbox {
   }
 
  private:
+  static std::size_t BytesOf(const raft::Message& m) {
+    std::size_t bytes = sizeof(raft::Message) + m.snapshot.data.size();
+    for (const raft::Entry& entry : m.entries) bytes += sizeof(raft::Entry) + entry.data.size();
+    return bytes;
+  }
+
   template <typename Change>
   void Add(const Change& change) {
     {

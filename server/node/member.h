@@ -19,6 +19,7 @@
 #include "server/base/random.h"
 #include "server/lease/lessor.h"
 #include "server/node/node.h"
+#include "server/ports/peer_receiver.h"
 #include "server/ports/peer_transport.h"
 #include "server/snap/snapshotter.h"
 #include "server/storage/engine/kv_engine.h"
@@ -114,10 +115,14 @@ struct MemberPorts {
   lease::LessorObserver* lease_observer = nullptr;
   MemberObserver* observer = nullptr;
   absl::AnyInvocable<void(std::string_view, const absl::Status&)> fatal = nullptr;
+  // Called once, on any thread, when this member has been removed from the cluster for good: its
+  // owner stops it, and its directory is of no use any more. Null: nothing.
+  absl::AnyInvocable<void()> removed = nullptr;
 };
 
-// Thread-safe where Node is; Start and Stop are called by the owner, once each, in this order.
-class Member : public Node {
+// Thread-safe where Node and PeerReceiver are; Start and Stop are called by the owner, once each,
+// in this order. Messages of peers may come from Start on; they stop before Stop is called.
+class Member : public Node, public ports::PeerReceiver {
  public:
   // For reads and for watch (Store::SetObserver before Start). Live as long as the member.
   virtual mvcc::Store& store() = 0;

@@ -230,22 +230,11 @@ void MemberImpl::OnTick() {
   duties_->OnTick();
 }
 
-void MemberImpl::OnConfChange(const raft::ConfChange& change) {
-  if (!change.node_id || change.node_id == shared_.id) return;
-  if (change.type == raft::ConfChangeType::kRemoveNode) {
-    shared_.ports.peers.RemovePeer(change.node_id);
-    return;
-  }
-  const membership::ViewPtr view = shared_.cluster.view();
-  if (const membership::Member* member = view->Find(change.node_id); member != nullptr) {
-    shared_.ports.peers.AddPeer(member->id, member->peer_urls);
-  }
-}
-
 // ---- Start and stop
 
 void MemberImpl::Start(absl::AnyInvocable<void()> ready) {
   shared_.ports.raft.Post([this, ready = std::move(ready)]() mutable {
+    ConnectPeers();
     duties_->Start(std::move(ready));
     raft_->Start();
   });

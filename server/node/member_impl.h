@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +54,17 @@ class MemberImpl final : public Member,
   void Start(absl::AnyInvocable<void()> ready) override;
   void Stop(absl::AnyInvocable<void()> done) override;
 
+  // ports::PeerReceiver (peers.cc)
+  void Receive(std::vector<raft::Message> messages) override;
+  absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> ReceiveSnapshot(
+      raft::Message message) override;
+  void ReportUnreachable(MemberId to) override { raft_->inbox().PutUnreachable(to); }
+  void ReportSnapshot(MemberId to, bool ok) override { raft_->inbox().PutSnapshotReport(to, ok); }
+  bool IsRemoved(MemberId id) const override {
+    return shared_.cluster.view()->removed.contains(id);
+  }
+  void OnRemovedByPeers() override;
+
  private:
   // lease::ExpireSink
   void ProposeRevoke(LeaseId id, Term term, Done done) override;
@@ -69,6 +82,8 @@ class MemberImpl final : public Member,
   void OnConfChange(const raft::ConfChange& change) override;
 
   absl::Status LoadState();
+  // Makes the transport know the members of the view, and nobody else. Raft thread.
+  void ConnectPeers();
   absl::Status Refusal(const std::string& entry, bool low_cost) const;
   void ProposeInTerm(std::string entry, RequestId id, Term term, Done done);
   void AwaitDrained(base::Clock::Monotonic give_up, absl::AnyInvocable<void()> done);
@@ -80,6 +95,8 @@ class MemberImpl final : public Member,
   std::unique_ptr<RaftLoop> raft_;
   std::unique_ptr<Snapshots> snapshots_;
   std::unique_ptr<Duties> duties_;
+  std::map<MemberId, std::vector<std::string>> peers_;  // as told to the transport; raft thread
+  std::atomic<bool> removed_{false};
 };
 
 }  // namespace etcd::node

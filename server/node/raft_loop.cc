@@ -56,7 +56,7 @@ void RaftLoop::RefuseLate(Inbox::Contents contents) {
 }
 
 void RaftLoop::Process(Inbox::Contents contents) {
-  for (raft::Message& message : contents.messages) core_.Step(std::move(message));
+  TakeMessages(contents);
   if (!contents.proposals.empty()) Propose(std::move(contents.proposals));
   if (!contents.reads.empty()) reads_.Add(std::move(contents.reads));
   reads_.Flush();
@@ -127,6 +127,7 @@ void RaftLoop::FailProposed(const std::vector<RequestId>& ids, const absl::Statu
 }
 
 void RaftLoop::RefuseParked() {
+  held_.clear();
   for (Proposal& proposal : std::exchange(parked_, {})) {
     Refuse(proposal, Errc::kStopped);
   }
@@ -237,6 +238,7 @@ void RaftLoop::OnSoftState(const raft::SoftState& state) {
   reads_.OnLeaderChange();
   observer_.OnLeadership(core_.term(), state.leader, is_self);
   if (state.leader && !parked_.empty()) Propose(std::exchange(parked_, {}));
+  ReleaseHeld();
 }
 
 void RaftLoop::UpdateLoneLeader() {
@@ -267,6 +269,7 @@ void RaftLoop::Tick() {
   ++ticks_;
   HearApply();
   core_.Tick();
+  ReleaseHeld();
   reads_.OnTick();
   AdvanceReadys();
   ExpireWaiters();

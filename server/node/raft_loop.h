@@ -50,10 +50,22 @@ class RaftLoop {
   const raft::Core& core() const { return core_; }
 
  private:
+  struct HeldProposals {
+    raft::Message message;
+    base::Clock::Monotonic since;
+  };
+  static constexpr std::size_t kHeldMax = 4096;  // messages; above it they are dropped
+
   void ScheduleTick(base::Clock::Monotonic due);
   void Tick();
   void Process(Inbox::Contents contents);
   void RefuseLate(Inbox::Contents contents);
+
+  // raft_messages.cc
+  void TakeMessages(Inbox::Contents& contents);
+  void TakeProposals(raft::Message message);
+  void ReleaseHeld();
+
   void Propose(std::vector<Proposal> proposals);
   bool Admit(Proposal& proposal);
   void Leave(const Proposal& proposal);
@@ -84,6 +96,7 @@ class RaftLoop {
   bool retry_posted_ = false;         // ready_ waits for room on the disk
   raft::HardState unsaved_;           // commit index that no write has taken along; may be lost
   std::vector<Proposal> parked_;      // no leader is known; bounded by queued_bytes_max
+  std::vector<HeldProposals> held_;   // of other members, while nobody can append them
   Term started_term_;                 // of the last empty entry applied here
   Index caught_up_at_;                // commit index at start
   bool replayed_ = false;

@@ -40,11 +40,19 @@ void ReadQueue::OnReadState(const raft::ReadState& state) {
   apply_.WhenApplied(state.index, std::move(reads));
 }
 
+// What the old leader says counts no more (etcd issue 20418). The reads themselves can be asked for
+// again: they took no effect.
 void ReadQueue::OnLeaderChange() {
-  context_.clear();
   MemberObserver* const observer = shared_.ports.observer;
   if (observer != nullptr && !asked_.empty()) observer->OnReadIndexFailed();
-  Fail(asked_, Error(Errc::kLeaderChanged));
+  GiveUpRound();
+  Flush();
+}
+
+void ReadQueue::GiveUpRound() {
+  context_.clear();
+  for (Read& read : waiting_) asked_.push_back(std::move(read));
+  waiting_ = std::exchange(asked_, {});
 }
 
 void ReadQueue::OnTick() {
@@ -54,9 +62,7 @@ void ReadQueue::OnTick() {
   if (!context_.empty() && now - asked_at_ >= kRetryInterval) {
     LOG_WARN("waiting for ReadIndex response took too long, retrying",
              {"retry-timeout", std::chrono::nanoseconds(kRetryInterval)});
-    context_.clear();
-    for (Read& read : waiting_) asked_.push_back(std::move(read));
-    waiting_ = std::exchange(asked_, {});
+    GiveUpRound();
   }
   Flush();
 }

@@ -33,6 +33,7 @@ class ReadQueue {
   // Starts a round if reads wait and none is under way.
   void Flush();
   void OnReadState(const raft::ReadState& state);
+  // Drops the round and starts another one with the new leader, if there is one.
   void OnLeaderChange();
   // Tries a round again after 500 ms, gives reads up after the request timeout.
   void OnTick();
@@ -44,6 +45,7 @@ class ReadQueue {
     base::Clock::Monotonic deadline;
   };
   std::string NextContext();
+  void GiveUpRound();
   void Fail(std::vector<Read>& reads, const absl::Status& status);
   void DropExpired(std::vector<Read>& reads, base::Clock::Monotonic now);
 

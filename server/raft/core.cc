@@ -199,6 +199,11 @@ Role Core::role() const {
   return static_cast<Role>(role_.index());
 }
 
+MemberId Core::transferee() const {
+  const auto* leader = std::get_if<Leader>(&role_);
+  return leader != nullptr ? leader->transferee : MemberId();
+}
+
 Status Core::status() const {
   Status s;
   s.id = config_.id;

@@ -108,6 +108,8 @@ class Core {
   Term term() const { return term_; }
   MemberId leader() const;  // 0: unknown
   Role role() const;
+  // Whom this leader is handing over to; 0: nobody. Meanwhile it drops proposals.
+  MemberId transferee() const;
   Index committed() const { return log_.committed(); }
   Index applied() const { return log_.applied(); }
   Index persisted() const { return log_.persisted(); }

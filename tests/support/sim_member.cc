@@ -9,7 +9,18 @@
 namespace etcd::testing {
 
 SimMember::SimMember(std::uint64_t seed, node::MemberOptions o)
-    : scheduler(seed), options(std::move(o)), random_(seed + 1) {}
+    : own_scheduler_(std::make_unique<SimScheduler>(seed)),
+      scheduler(*own_scheduler_),
+      options(std::move(o)),
+      random_(seed + 1),
+      peers_(no_peers_) {}
+
+SimMember::SimMember(const Machine& machine, node::MemberOptions o)
+    : scheduler(machine.scheduler),
+      options(std::move(o)),
+      random_(machine.seed),
+      peers_(machine.peers),
+      process_(machine.first_process) {}
 
 SimMember::~SimMember() {
   if (member_ != nullptr) Kill();
@@ -29,6 +40,7 @@ node::MemberOptions SimMember::DefaultOptions() {
 absl::Status SimMember::Open() {
   ++process_;
   is_ready_ = false;
+  is_removed_ = false;
   fatal_.reset();
   disk.CreateDirs("/data/member").IgnoreError();
   const auto executor = [this]() -> base::Executor& { return scheduler.NewExecutor(process_); };
@@ -40,15 +52,17 @@ absl::Status SimMember::Open() {
                           .snapshot = executor(),
                           .compaction = executor(),
                           .lease = executor(),
-                          .peers = no_peers_,
+                          .peers = peers_,
                           .wal_observer = nullptr,
                           .snap_observer = nullptr,
                           .lease_observer = nullptr,
                           .observer = nullptr,
-                          .fatal = [this](std::string_view message, const absl::Status& status) {
-                            fatal_ =
-                                std::string(message) + ": " + std::string(base::MessageOf(status));
-                          }};
+                          .fatal =
+                              [this](std::string_view message, const absl::Status& status) {
+                                fatal_ = std::string(message) + ": " +
+                                         std::string(base::MessageOf(status));
+                              },
+                          .removed = [this] { is_removed_ = true; }};
   auto opened = node::OpenMember(options, std::move(ports));
   if (!opened.ok()) return opened.status();
   member_ = *std::move(opened);

@@ -26,6 +26,15 @@ namespace etcd::testing {
 class SimMember {
  public:
   explicit SimMember(std::uint64_t seed, node::MemberOptions options = DefaultOptions());
+  // One of several on a scheduler (SimCluster): `first_process` and the 2^32 numbers after it are
+  // this machine's.
+  struct Machine {
+    SimScheduler& scheduler;
+    std::uint64_t first_process = 0;
+    std::uint64_t seed = 0;
+    ports::PeerTransport& peers;
+  };
+  SimMember(const Machine& machine, node::MemberOptions options);
   ~SimMember();
 
   static node::MemberOptions DefaultOptions();
@@ -59,8 +68,15 @@ class SimMember {
   bool is_running() const { return member_ != nullptr; }
   // Set when the member asked for the end of its process.
   const std::optional<std::string>& fatal() const { return fatal_; }
+  bool is_ready() const { return is_ready_; }
+  // It was told that it has been removed from the cluster.
+  bool is_removed() const { return is_removed_; }
 
-  SimScheduler scheduler;
+ private:
+  std::unique_ptr<SimScheduler> own_scheduler_;
+
+ public:
+  SimScheduler& scheduler;
   SimDisk disk;
   engine::MemEngine engine;
   node::MemberOptions options;
@@ -68,9 +84,11 @@ class SimMember {
  private:
   base::SeededRandom random_;
   ports::NoPeers no_peers_;
+  ports::PeerTransport& peers_;
   std::uint64_t process_ = 0;
   std::unique_ptr<node::Member> member_;
   bool is_ready_ = false;
+  bool is_removed_ = false;
   std::optional<std::string> fatal_;
 };
 

@@ -1,0 +1,47 @@
+// What a member and the others of its cluster have to do with each other, apart from raft.
+#include <utility>
+
+#include "server/base/log.h"
+#include "server/base/status.h"
+#include "server/node/member_impl.h"
+
+namespace etcd::node {
+
+void MemberImpl::Receive(std::vector<raft::Message> messages) {
+  // A kSnap comes with a database, through ReceiveSnapshot only.
+  std::erase_if(messages,
+                [](const raft::Message& m) { return m.type == raft::MessageType::kSnap; });
+  if (!messages.empty()) raft_->inbox().Put(std::move(messages));
+}
+
+absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> MemberImpl::ReceiveSnapshot(raft::Message) {
+  return base::MakeStatus(absl::StatusCode::kUnimplemented, "snapshots cannot be received yet");
+}
+
+void MemberImpl::OnRemovedByPeers() {
+  if (removed_.exchange(true)) return;
+  LOG_WARN("the member has been permanently removed from the cluster",
+           {"local-member-id", base::FormatHex(shared_.id.value())});
+  if (shared_.ports.removed) shared_.ports.removed();
+}
+
+// The view may be ahead of the change that is the reason for the call, never behind it.
+void MemberImpl::ConnectPeers() {
+  const membership::ViewPtr view = shared_.cluster.view();
+  for (const auto& [id, member] : view->members) {
+    if (id == shared_.id) continue;
+    std::vector<std::string>& urls = peers_[id];
+    if (urls == member.peer_urls) continue;
+    urls = member.peer_urls;
+    shared_.ports.peers.AddPeer(id, urls);
+  }
+  std::erase_if(peers_, [&](const auto& peer) {
+    if (view->Find(peer.first) != nullptr) return false;
+    shared_.ports.peers.RemovePeer(peer.first);
+    return true;
+  });
+}
+
+void MemberImpl::OnConfChange(const raft::ConfChange&) { ConnectPeers(); }
+
+}  // namespace etcd::node

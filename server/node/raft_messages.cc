@@ -1,0 +1,41 @@
+// What other members send to the raft thread.
+#include <utility>
+
+#include "server/node/raft_loop.h"
+
+namespace etcd::node {
+
+void RaftLoop::TakeMessages(Inbox::Contents& contents) {
+  for (const MemberId id : contents.unreachable) core_.ReportUnreachable(id);
+  for (const auto& [id, ok] : contents.snapshots) core_.ReportSnapshot(id, ok);
+  for (raft::Message& message : contents.messages) {
+    if (message.type == raft::MessageType::kProp) {
+      TakeProposals(std::move(message));
+    } else {
+      core_.Step(std::move(message));
+    }
+  }
+  ReleaseHeld();
+}
+
+// Proposals that a follower forwarded. While this leader hands over, or nobody is known to lead,
+// raft would drop them without a word and their clients would wait for a timeout: they are kept
+// until somebody can append them, here or, forwarded once more, elsewhere.
+void RaftLoop::TakeProposals(raft::Message message) {
+  if (core_.leader() && !core_.transferee()) return core_.Step(std::move(message));
+  if (held_.size() >= kHeldMax) return;
+  held_.push_back({std::move(message), shared_.ports.raft.clock().Now()});
+}
+
+void RaftLoop::ReleaseHeld() {
+  if (held_.empty()) return;
+  if (core_.leader() && !core_.transferee()) {
+    for (HeldProposals& held : std::exchange(held_, {})) core_.Step(std::move(held.message));
+    return;
+  }
+  // Who sent them has given them up by then.
+  const auto oldest = shared_.ports.raft.clock().Now() - 2 * shared_.options.election_timeout();
+  std::erase_if(held_, [&](const HeldProposals& held) { return held.since < oldest; });
+}
+
+}  // namespace etcd::node
