@@ -134,9 +134,14 @@ class Member : public Node, public ports::PeerReceiver {
   // the member has published its attributes through raft: the moment to serve clients.
   virtual void Start(absl::AnyInvocable<void()> ready) = 0;
 
-  // Refuses new work (kStopped), drains what was accepted, answers every waiter, stops the parts in
-  // order, then calls `done`. The executors must still run; stop them after `done`, destroy the
-  // member after that.
+  // If this member leads others, lets another one lead; until then and after it serves on. Calls
+  // `done` when that is done or has failed; bounded by two election timeouts. Call it while peers
+  // and clients are still connected.
+  virtual void HandOver(absl::AnyInvocable<void()> done) = 0;
+
+  // Hands over as above, refuses new work (kStopped), drains what was accepted, answers every
+  // waiter, stops the parts in order, then calls `done`. The executors must still run; stop them
+  // after `done`, destroy the member after that.
   virtual void Stop(absl::AnyInvocable<void()> done) = 0;
 };
 

@@ -57,6 +57,7 @@ absl::Status MemberImpl::Open() {
   snapshots_ = std::make_unique<Snapshots>(
       shared_, std::move(snapshotter), snapshot_index,
       [this](const raft::SnapshotMetadata& metadata) { return raft_->OnSnapshotSaved(metadata); });
+  leadership_ = std::make_unique<Leadership>(shared_, *raft_);
   duties_ = std::make_unique<Duties>(
       shared_, [this](absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done) {
         const RequestId id = NextRequestId();
@@ -217,6 +218,7 @@ void MemberImpl::OnClusterVersionSet() {
 void MemberImpl::OnLeadership(Term, MemberId leader, bool is_self) {
   if (!is_self) shared_.lessor->Demote();
   if (shared_.ports.observer != nullptr) shared_.ports.observer->OnLeaderChange(leader, is_self);
+  leadership_->Look();
 }
 
 void MemberImpl::OnTermStarted(Term term) {
@@ -227,6 +229,7 @@ void MemberImpl::OnTermStarted(Term term) {
 
 void MemberImpl::OnTick() {
   shared_.quota.SetUsed(shared_.ports.engine.Size().total);
+  leadership_->Look();
   duties_->OnTick();
 }
 
@@ -240,9 +243,17 @@ void MemberImpl::Start(absl::AnyInvocable<void()> ready) {
   });
 }
 
+void MemberImpl::HandOver(absl::AnyInvocable<void()> done) {
+  shared_.ports.raft.Post(
+      [this, done = std::move(done)]() mutable { leadership_->HandOver(std::move(done)); });
+}
+
 void MemberImpl::Stop(absl::AnyInvocable<void()> done) {
-  shared_.is_stopping.store(true);
-  shared_.ports.raft.Post([this, done = std::move(done)]() mutable {
+  if (shared_.leader.load() != shared_.id.value() || shared_.is_lone_leader.load()) {
+    shared_.is_stopping.store(true);  // nobody to hand over to
+  }
+  HandOver([this, done = std::move(done)]() mutable {
+    shared_.is_stopping.store(true);
     raft_->Drain();
     raft_->RefuseParked();
     AwaitDrained(shared_.ports.raft.clock().Now() + kDrainMax, std::move(done));

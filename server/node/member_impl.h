@@ -10,6 +10,7 @@
 #include "server/node/apply_loop.h"
 #include "server/node/boot.h"
 #include "server/node/duties.h"
+#include "server/node/leadership.h"
 #include "server/node/member.h"
 #include "server/node/raft_loop.h"
 #include "server/node/request_ids.h"
@@ -52,6 +53,7 @@ class MemberImpl final : public Member,
   lease::Lessor& lessor() override { return *shared_.lessor; }
   std::size_t PendingProposals() const override { return shared_.waiters.size(); }
   void Start(absl::AnyInvocable<void()> ready) override;
+  void HandOver(absl::AnyInvocable<void()> done) override;
   void Stop(absl::AnyInvocable<void()> done) override;
 
   // ports::PeerReceiver (peers.cc)
@@ -95,6 +97,7 @@ class MemberImpl final : public Member,
   std::unique_ptr<RaftLoop> raft_;
   std::unique_ptr<Snapshots> snapshots_;
   std::unique_ptr<Duties> duties_;
+  std::unique_ptr<Leadership> leadership_;
   std::map<MemberId, std::vector<std::string>> peers_;  // as told to the transport; raft thread
   std::atomic<bool> removed_{false};
 };

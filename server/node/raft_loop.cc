@@ -65,7 +65,7 @@ void RaftLoop::Process(Inbox::Contents contents) {
 // ---- Proposals
 
 void RaftLoop::Propose(std::vector<Proposal> proposals) {
-  if (!core_.leader()) return ParkOrRefuse(std::move(proposals));
+  if (!CanPropose()) return ParkOrRefuse(std::move(proposals));
   std::vector<raft::Payload> batch;
   std::vector<Waiter> waiters;
   std::vector<RequestId> ids;
@@ -78,7 +78,7 @@ void RaftLoop::Propose(std::vector<Proposal> proposals) {
     ids.push_back(proposal.id);
     batch.emplace_back(std::move(proposal.entry));
     waiters.push_back({proposal.id, std::move(proposal.done), proposal.start, proposal.deadline,
-                       proposal.deadline_is_callers});
+                       proposal.deadline_is_callers, core_.term()});
   }
   if (batch.empty()) return;
   shared_.waiters.AddAll(std::move(waiters));
@@ -212,6 +212,8 @@ void RaftLoop::HearApply() {
   if (report.applied) core_.OnApplied(report.applied);
   if (report.term_started > started_term_) {
     started_term_ = report.term_started;
+    const auto now = shared_.ports.raft.clock().Now();
+    shared_.waiters.Doubt(started_term_, now + shared_.options.election_timeout() / 2);
     if (core_.role() == raft::Role::kLeader && core_.term() == started_term_) {
       observer_.OnTermStarted(started_term_);
     }
@@ -234,10 +236,9 @@ void RaftLoop::OnSoftState(const raft::SoftState& state) {
   if (before == state.leader) return;
   LOG_INFO("leader changed", {"term", core_.term()},
            {"leader", base::FormatHex(state.leader.value())});
-  leader_since_ = shared_.ports.raft.clock().Now();
+  if (state.leader) leader_since_ = shared_.ports.raft.clock().Now();
   reads_.OnLeaderChange();
   observer_.OnLeadership(core_.term(), state.leader, is_self);
-  if (state.leader && !parked_.empty()) Propose(std::exchange(parked_, {}));
   ReleaseHeld();
 }
 
@@ -293,10 +294,28 @@ void RaftLoop::ExpireWaiters() {
 
 // All of them mean "outcome unknown" (v3-api.md 2.4).
 absl::Status RaftLoop::TimeoutOf(const Waiter& waiter) const {
+  if (waiter.is_doubtful) return Error(Errc::kTimeoutDueToLeaderFail);
   if (waiter.deadline_is_callers) return Error(Errc::kContextDeadlineExceeded);
   const auto window = 2 * shared_.options.election_timeout();
-  const bool spans_election = waiter.start > leader_since_ - window && waiter.start < leader_since_;
-  return Error(spans_election ? Errc::kTimeoutDueToLeaderFail : Errc::kTimeout);
+  if (waiter.start > leader_since_ - window && waiter.start < leader_since_) {
+    return Error(Errc::kTimeoutDueToLeaderFail);
+  }
+  const bool connected = IsConnectedSince(waiter.start);
+  return Error(connected ? Errc::kTimeout : Errc::kTimeoutDueToConnectionLost);
+}
+
+// A follower with its leader, a leader with a majority.
+bool RaftLoop::IsConnectedSince(base::Clock::Monotonic start) const {
+  const auto active = [&](MemberId id) {
+    if (id == shared_.id) return true;
+    const auto since = shared_.ports.peers.ActiveSince(id);
+    return since.has_value() && *since <= start;
+  };
+  if (!core_.leader()) return true;
+  if (core_.leader() != shared_.id) return active(core_.leader());
+  const auto& voters = core_.conf_state().voters;
+  const auto reachable = std::count_if(voters.begin(), voters.end(), active);
+  return static_cast<std::size_t>(reachable) > voters.size() / 2;
 }
 
 void RaftLoop::WatchSpace() {

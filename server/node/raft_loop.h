@@ -47,6 +47,9 @@ class RaftLoop {
   // Writes what a crash would only have to find out again; then the ticks end.
   void Close();
 
+  // False: not the leader, or `to` is no other voter. Gives up after an election timeout.
+  bool TransferLeadership(MemberId to);
+
   const raft::Core& core() const { return core_; }
 
  private:
@@ -67,6 +70,8 @@ class RaftLoop {
   void ReleaseHeld();
 
   void Propose(std::vector<Proposal> proposals);
+  // Somebody leads, and is not about to hand over: raft would drop proposals then.
+  bool CanPropose() const { return core_.leader() && !core_.transferee(); }
   bool Admit(Proposal& proposal);
   void Leave(const Proposal& proposal);
   void Refuse(Proposal& proposal, Errc errc);
@@ -82,6 +87,7 @@ class RaftLoop {
   void UpdateLoneLeader();
   void ExpireWaiters();
   absl::Status TimeoutOf(const Waiter& waiter) const;
+  bool IsConnectedSince(base::Clock::Monotonic start) const;
   void WatchSpace();
 
   Shared& shared_;
@@ -95,7 +101,7 @@ class RaftLoop {
   std::optional<raft::Ready> ready_;  // taken, not yet persisted
   bool retry_posted_ = false;         // ready_ waits for room on the disk
   raft::HardState unsaved_;           // commit index that no write has taken along; may be lost
-  std::vector<Proposal> parked_;      // no leader is known; bounded by queued_bytes_max
+  std::vector<Proposal> parked_;      // nobody can append; bounded by queued_bytes_max
   std::vector<HeldProposals> held_;   // of other members, while nobody can append them
   Term started_term_;                 // of the last empty entry applied here
   Index caught_up_at_;                // commit index at start

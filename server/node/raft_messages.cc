@@ -22,20 +22,26 @@ void RaftLoop::TakeMessages(Inbox::Contents& contents) {
 // raft would drop them without a word and their clients would wait for a timeout: they are kept
 // until somebody can append them, here or, forwarded once more, elsewhere.
 void RaftLoop::TakeProposals(raft::Message message) {
-  if (core_.leader() && !core_.transferee()) return core_.Step(std::move(message));
+  if (CanPropose()) return core_.Step(std::move(message));
   if (held_.size() >= kHeldMax) return;
   held_.push_back({std::move(message), shared_.ports.raft.clock().Now()});
 }
 
 void RaftLoop::ReleaseHeld() {
-  if (held_.empty()) return;
-  if (core_.leader() && !core_.transferee()) {
+  if (CanPropose()) {
     for (HeldProposals& held : std::exchange(held_, {})) core_.Step(std::move(held.message));
+    if (!parked_.empty()) Propose(std::exchange(parked_, {}));
     return;
   }
   // Who sent them has given them up by then.
   const auto oldest = shared_.ports.raft.clock().Now() - 2 * shared_.options.election_timeout();
   std::erase_if(held_, [&](const HeldProposals& held) { return held.since < oldest; });
+}
+
+bool RaftLoop::TransferLeadership(MemberId to) {
+  if (!core_.TransferLeadership(to)) return false;
+  AdvanceReadys();
+  return true;
 }
 
 }  // namespace etcd::node

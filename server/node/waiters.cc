@@ -38,6 +38,15 @@ std::vector<Waiter> WaiterTable::TakeAll(std::span<const RequestId> ids) {
 
 Waiter WaiterTable::Take(RequestId id) { return std::move(TakeAll(std::span(&id, 1)).front()); }
 
+void WaiterTable::Doubt(Term term, base::Clock::Monotonic deadline) {
+  const base::MutexLock lock(mu_);
+  for (auto& [id, waiter] : waiting_) {
+    if (waiter.term >= term || waiter.deadline <= deadline) continue;
+    waiter.deadline = deadline;
+    waiter.is_doubtful = true;
+  }
+}
+
 std::vector<Waiter> WaiterTable::TakeExpired(base::Clock::Monotonic now) {
   std::vector<Waiter> expired;
   {

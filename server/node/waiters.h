@@ -21,6 +21,8 @@ struct Waiter {
   base::Clock::Monotonic start;
   base::Clock::Monotonic deadline;
   bool deadline_is_callers = false;  // it asked for less than the request timeout
+  Term term{};                       // in which it was proposed
+  bool is_doubtful = false;          // see WaiterTable::Doubt
 };
 
 // The proposals of this member whose outcome is not known yet, by request id. Bounded by the limits
@@ -33,6 +35,9 @@ class WaiterTable {
   // The waiters of these ids; where nobody waits (any more), `done` is null.
   std::vector<Waiter> TakeAll(std::span<const RequestId> ids);
   Waiter Take(RequestId id);
+  // Whatever was proposed before `term` and is not applied when an entry of `term` is, has probably
+  // got lost with its leader: it is given up at `deadline`, if not before.
+  void Doubt(Term term, base::Clock::Monotonic deadline);
   // Ascending by id, so that a simulation replays.
   std::vector<Waiter> TakeExpired(base::Clock::Monotonic now);
   std::vector<Waiter> TakeEverything();
