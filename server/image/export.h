@@ -1,9 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "server/base/file_system.h"
 #include "server/ports/peer_transport.h"
 #include "server/storage/engine/kv_engine.h"
 
@@ -17,5 +20,9 @@ namespace etcd::image {
 // the same bytes. DataLoss when the families contradict each other.
 absl::StatusOr<std::unique_ptr<ports::SnapshotSource>> ExportImage(
     std::unique_ptr<engine::View> view);
+
+// The same as a file, synced; its name is not (FileSystem::SyncDir).
+absl::Status WriteImage(std::unique_ptr<engine::View> view, base::FileSystem& file_system,
+                        const std::string& path);
 
 }  // namespace etcd::image

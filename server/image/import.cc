@@ -1,0 +1,123 @@
+#include "server/image/import.h"
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "server/base/bytes.h"
+#include "server/base/status.h"
+#include "server/bbolt/reader.h"
+#include "server/storage/engine/buckets.h"
+#include "server/storage/mvcc/rev_record.h"
+
+namespace etcd::image {
+namespace {
+
+using engine::Family;
+
+constexpr std::string_view kKeyBucket = "key";
+constexpr std::size_t kBatchBytes = 4 << 20;
+
+// One pass over a file; what it finds goes to `replacement`, null: nowhere.
+class Import {
+ public:
+  Import(const bbolt::Reader& reader, engine::Replacement* replacement)
+      : reader_(reader), replacement_(replacement) {}
+
+  absl::StatusOr<ImageInfo> Run() {
+    for (const bbolt::Bucket& bucket : reader_.buckets()) RETURN_IF_ERROR(Add(bucket));
+    RETURN_IF_ERROR(WriteBatch());
+    return info_;
+  }
+
+ private:
+  absl::Status Add(const bbolt::Bucket& bucket);
+  absl::Status AddRecord(const bbolt::Cursor& at);
+  absl::Status AddMeta(const std::string& bucket, const bbolt::Cursor& at);
+  absl::StatusOr<std::uint64_t> Number(const bbolt::Cursor& at) const;
+  absl::Status WriteBatch();
+
+  const bbolt::Reader& reader_;
+  engine::Replacement* const replacement_;
+  engine::WriteBatch batch_;
+  ImageInfo info_;
+};
+
+absl::Status Import::Add(const bbolt::Bucket& bucket) {
+  if (bucket.name.find('\0') != std::string::npos) {
+    return reader_.Damage(bucket.root, "the name of a bucket has a zero byte");
+  }
+  const bool is_key = bucket.name == kKeyBucket;
+  ASSIGN_OR_RETURN(const auto cursor, reader_.Scan(bucket));
+  while (cursor->Valid()) {
+    RETURN_IF_ERROR(is_key ? AddRecord(*cursor) : AddMeta(bucket.name, *cursor));
+    if (batch_.bytes() >= kBatchBytes) RETURN_IF_ERROR(WriteBatch());
+    RETURN_IF_ERROR(cursor->Next());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Import::AddRecord(const bbolt::Cursor& at) {
+  if (!mvcc::AppendImportedRecord(batch_, at.key(), at.value())) {
+    return reader_.Damage(at.page(), "the key bucket has an entry that is no record of etcd");
+  }
+  ++info_.records;
+  return absl::OkStatus();
+}
+
+absl::Status Import::AddMeta(const std::string& bucket, const bbolt::Cursor& at) {
+  if (bucket == engine::kBucketMeta) {
+    // Ours alone: what the file says of its revisions is in its records and marks.
+    if (at.key() == engine::kMetaCurrentRevision) return absl::OkStatus();
+    if (at.key() == engine::kMetaConsistentIndex) {
+      ASSIGN_OR_RETURN(const std::uint64_t index, Number(at));
+      info_.consistent_index = Index(index);
+    }
+    if (at.key() == engine::kMetaTerm) {
+      ASSIGN_OR_RETURN(const std::uint64_t term, Number(at));
+      info_.term = Term(term);
+    }
+  }
+  batch_.Put(Family::kMeta, engine::MetaKey(bucket, at.key()), std::string(at.value()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::uint64_t> Import::Number(const bbolt::Cursor& at) const {
+  if (at.value().size() == 8) return base::LoadBigEndian64(at.value().data());
+  return reader_.Damage(at.page(), std::string(at.key()) + " is not a number of 8 bytes");
+}
+
+absl::Status Import::WriteBatch() {
+  if (replacement_ != nullptr && !batch_.empty()) {
+    RETURN_IF_ERROR(replacement_->Write(batch_));
+  }
+  batch_.Clear();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ImageInfo> ReadImage(base::FileSystem& file_system, const std::string& path,
+                                    engine::Replacement* replacement) {
+  ASSIGN_OR_RETURN(const auto reader, bbolt::Reader::Open(file_system, path));
+  return Import(*reader, replacement).Run();
+}
+
+}  // namespace
+
+absl::StatusOr<ImageInfo> VerifyImage(base::FileSystem& file_system, const std::string& path) {
+  return ReadImage(file_system, path, nullptr);
+}
+
+absl::StatusOr<ImageInfo> ImportImage(base::FileSystem& file_system, const std::string& path,
+                                      engine::Replacement& replacement) {
+  return ReadImage(file_system, path, &replacement);
+}
+
+absl::StatusOr<ImageInfo> InstallImage(base::FileSystem& file_system, const std::string& path,
+                                       engine::KvEngine& engine) {
+  ASSIGN_OR_RETURN(const auto replacement, engine.StartReplacement());
+  ASSIGN_OR_RETURN(const ImageInfo info, ImportImage(file_system, path, *replacement));
+  RETURN_IF_ERROR(replacement->Commit());
+  return info;
+}
+
+}  // namespace etcd::image
