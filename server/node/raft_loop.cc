@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 
@@ -148,8 +149,12 @@ void RaftLoop::AdvanceReadys() {
                    base::MakeStatus(absl::StatusCode::kUnimplemented, "no peers yet"));
       return;
     }
-    if (!ready_->messages.empty()) shared_.ports.peers.Send(std::move(ready_->messages));
+    if (!ready_->messages.empty()) {
+      FAILPOINT("raftBeforeLeaderSend");
+      shared_.ports.peers.Send(std::move(ready_->messages));
+    }
     if (!Persist()) return;
+    FAILPOINT("raftBeforeAdvance");
     CompleteReady();
   }
 }
@@ -158,7 +163,9 @@ void RaftLoop::AdvanceReadys() {
 bool RaftLoop::Persist() {
   if (ready_->hard_state.has_value()) unsaved_ = *ready_->hard_state;
   if (!ready_->must_sync && ready_->entries.empty()) return true;
+  FAILPOINT("raftBeforeSave");
   const absl::Status status = wal_->Save(unsaved_, ready_->entries);
+  FAILPOINT("raftAfterSave");
   if (status.ok()) {
     unsaved_ = raft::HardState();
     return true;
@@ -182,6 +189,7 @@ bool RaftLoop::Persist() {
 void RaftLoop::CompleteReady() {
   core_.OnPersisted(ready_->number);
   if (!ready_->messages_after_persist.empty()) {
+    FAILPOINT("raftBeforeFollowerSend");
     shared_.ports.peers.Send(std::move(ready_->messages_after_persist));
   }
   shared_.term.store(core_.term().value(), std::memory_order_relaxed);
@@ -342,6 +350,7 @@ bool RaftLoop::OnSnapshotSaved(const raft::SnapshotMetadata& metadata) {
     return false;
   }
   wal_->ReleaseBefore(metadata.index);
+  FAILPOINT("raftAfterWALRelease");
   PurgeLog();
   const std::uint64_t keep = shared_.options.catchup_entries;
   if (metadata.index.value() > keep) {
@@ -364,6 +373,7 @@ absl::Status RaftLoop::RecordSnapshot(const raft::SnapshotMetadata& metadata) {
     RETURN_IF_ERROR(wal_->Save(unsaved_, {}));
     unsaved_ = raft::HardState();
   }
+  FAILPOINT("raftBeforeWALSaveSnaphot");
   return wal_->SaveSnapshot(metadata.index, metadata.term, metadata.conf_state);
 }
 
