@@ -1,6 +1,7 @@
 #include "server/rafthttp/http.h"
 
 #include <ctime>
+#include <limits>
 #include <string>
 
 #include <boost/beast/http/error.hpp>
@@ -53,7 +54,8 @@ absl::Status StringSink::OnBody(std::string_view bytes) {
 template <bool kIsRequest>
 HttpParser<kIsRequest>::HttpParser(std::size_t head_bytes_max) {
   parser_.header_limit(static_cast<std::uint32_t>(head_bytes_max));
-  parser_.body_limit(boost::none);  // sinks have their own
+  // Sinks have their own. Not boost::none: Beast 1.74 takes that for less than any length.
+  parser_.body_limit(std::numeric_limits<std::uint64_t>::max());
 }
 
 template <bool kIsRequest>

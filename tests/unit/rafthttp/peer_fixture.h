@@ -143,6 +143,9 @@ class RecordingObserver final : public Observer {
   void OnRoundTrip(MemberId to, std::chrono::nanoseconds took) override {
     Change([&] { round_trips[to] = took; });
   }
+  void OnSnapshotSending(MemberId) override {
+    Change([&] { ++sending; });
+  }
   void OnSnapshotSent(MemberId to, bool ok, std::chrono::nanoseconds) override {
     Change([&] { snapshots_sent.emplace_back(to, ok); });
   }
@@ -164,6 +167,7 @@ class RecordingObserver final : public Observer {
   std::map<std::string, int> receive_failures;
   std::map<MemberId, int> streams;
   std::map<MemberId, std::chrono::nanoseconds> round_trips;
+  int sending = 0;
   std::vector<std::pair<MemberId, bool>> snapshots_sent;
   std::vector<std::pair<MemberId, bool>> snapshots_received;
 

@@ -45,9 +45,9 @@ class PeerServer : public ::testing::Test {
 
 TEST_F(PeerServer, TakesAPostedMessage) {
   const raft::Message message = Heartbeat(MemberId(2), MemberId(1));
-  EXPECT_THAT(PostMessage(message), AllOf(StartsWith("HTTP/1.1 204 No Content\r\n"),
-                                          HasSubstr("X-Etcd-Cluster-Id: c1\r\n"),
-                                          Not(HasSubstr("X-Server-Version"))));
+  EXPECT_THAT(PostMessage(message),
+              AllOf(StartsWith("HTTP/1.1 204 No Content\r\n"),
+                    HasSubstr("X-Etcd-Cluster-Id: c1\r\n"), Not(HasSubstr("X-Server-Version"))));
   EXPECT_TRUE(member.receiver.Await([&] { return member.receiver.received.size() == 1; }));
   EXPECT_EQ(member.receiver.received[0], message);
 }
@@ -81,10 +81,10 @@ TEST_F(PeerServer, OtherClustersGet412) {
                       HasSubstr("X-Etcd-Cluster-Id: c1\r\n")));
     EXPECT_THAT(Ask(Request("POST /raft/snapshot", From("2", cluster), "x")),
                 AllOf(StartsWith("HTTP/1.1 412 "), EndsWith("\r\n\r\ncluster ID mismatch\n")));
-    EXPECT_THAT(Ask(Request("GET /raft/stream/message/2", From("2", cluster))),
-                AllOf(StartsWith("HTTP/1.1 412 "), EndsWith("\r\n\r\ncluster ID mismatch\n"),
-                      HasSubstr("X-Server-Version: 3.6.16\r\n"),
-                      HasSubstr("X-Etcd-Cluster-Id: c1\r\n")));
+    EXPECT_THAT(
+        Ask(Request("GET /raft/stream/message/2", From("2", cluster))),
+        AllOf(StartsWith("HTTP/1.1 412 "), EndsWith("\r\n\r\ncluster ID mismatch\n"),
+              HasSubstr("X-Server-Version: 3.6.16\r\n"), HasSubstr("X-Etcd-Cluster-Id: c1\r\n")));
   }
 }
 
@@ -148,10 +148,10 @@ TEST_F(PeerServer, AStreamBeginsAtOnceAndKeepsBeating) {
   stream.Send(Request("GET /raft/stream/msgapp/2", From("2") + "X-Raft-To: 1\r\n"));
   const std::string beat("1\r\n\0\r\n", 6);
   std::string got = stream.ReadUntil(beat + beat + beat);
-  EXPECT_THAT(got, AllOf(StartsWith("HTTP/1.1 200 OK\r\nX-Etcd-Cluster-Id: c1\r\n"
-                                    "X-Server-Version: 3.6.16\r\n"),
-                         HasSubstr("Transfer-Encoding: chunked\r\n"),
-                         Not(HasSubstr("Content-Type"))));
+  EXPECT_THAT(got,
+              AllOf(StartsWith("HTTP/1.1 200 OK\r\nX-Etcd-Cluster-Id: c1\r\n"
+                               "X-Server-Version: 3.6.16\r\n"),
+                    HasSubstr("Transfer-Encoding: chunked\r\n"), Not(HasSubstr("Content-Type"))));
   EXPECT_THAT(got, EndsWith(beat + beat + beat));
 }
 
@@ -202,14 +202,13 @@ TEST_F(PeerServer, AnUnknownSenderIsAnsweredByPosts) {
               StartsWith("HTTP/1.1 404 "));
   member.transport().Send({Heartbeat(MemberId(1), MemberId(9))});
   RawConnection post = stranger.Accept();
-  EXPECT_THAT(post.ReadUntil("\r\n\r\n"),
-              AllOf(StartsWith("POST /raft HTTP/1.1\r\n"), HasSubstr("X-Server-From: 1\r\n"),
-                    HasSubstr("X-Server-Version: 3.6.16\r\n"),
-                    HasSubstr("X-Min-Cluster-Version: 3.0.0\r\n"),
-                    HasSubstr("X-Etcd-Cluster-Id: c1\r\n"),
-                    HasSubstr("X-Peerurls: " + member.url() + "\r\n"),
-                    HasSubstr("Content-Type: application/protobuf\r\n"),
-                    Not(HasSubstr("X-Raft-To"))));
+  EXPECT_THAT(
+      post.ReadUntil("\r\n\r\n"),
+      AllOf(StartsWith("POST /raft HTTP/1.1\r\n"), HasSubstr("X-Server-From: 1\r\n"),
+            HasSubstr("X-Server-Version: 3.6.16\r\n"),
+            HasSubstr("X-Min-Cluster-Version: 3.0.0\r\n"), HasSubstr("X-Etcd-Cluster-Id: c1\r\n"),
+            HasSubstr("X-Peerurls: " + member.url() + "\r\n"),
+            HasSubstr("Content-Type: application/protobuf\r\n"), Not(HasSubstr("X-Raft-To"))));
 }
 
 }  // namespace

@@ -1,0 +1,240 @@
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/rafthttp/stream_codec.h"
+#include "tests/unit/rafthttp/peer_fixture.h"
+#include "tests/unit/rafthttp/raw_http.h"
+
+// Peers that are dead, slow, foreign or broken.
+namespace etcd::rafthttp {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// A peer that a test plays by hand: it takes the dials of the member.
+class FakePeer : public ::testing::Test {
+ protected:
+  explicit FakePeer(const TransportOptions& options = FastOptions()) : member(1, options) {
+    member.transport().AddPeer(kFake, {listener.url()});
+  }
+  // The next connection that asks for `target`; answers probes on the way.
+  RawConnection AwaitDial(std::string_view target) {
+    while (true) {
+      RawConnection connection = listener.Accept();
+      const std::string head = connection.ReadUntil("\r\n\r\n");
+      if (head.find(target) != std::string::npos) {
+        last_head = head;
+        return connection;
+      }
+      if (head.empty()) return connection;
+    }
+  }
+  RawConnection AnswerDial(std::string_view target, std::string_view answer) {
+    RawConnection connection = AwaitDial(target);
+    connection.Send(answer);
+    return connection;
+  }
+  // Asks the member for a stream, as the peer would.
+  RawConnection AskForStream(std::string_view kind, bool small_buffer = false) const {
+    RawConnection stream = RawConnection::Dial(member.port());
+    if (small_buffer) stream.SmallReceiveBuffer();
+    stream.Send(Request("GET /raft/stream/" + std::string(kind) + "/2",
+                        "X-Server-Version: 3.6.16\r\nX-Min-Cluster-Version: 3.0.0\r\n"
+                        "X-Etcd-Cluster-ID: c1\r\nX-Raft-To: 1\r\n"));
+    stream.ReadUntil("\r\n\r\n");
+    return stream;
+  }
+
+  static constexpr MemberId kFake{2};
+  RawListener listener;
+  TestMember member;
+  std::string last_head;
+};
+
+constexpr std::string_view kGoodHead =
+    "HTTP/1.1 200 OK\r\nX-Etcd-Cluster-Id: c1\r\nX-Server-Version: 3.6.16\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n";
+
+TEST_F(FakePeer, IsAskedForStreamsAsGoAsks) {
+  AwaitDial("/raft/stream/msgapp/1");
+  EXPECT_THAT(last_head, AllOf(StartsWith("GET /raft/stream/msgapp/1 HTTP/1.1\r\nHost: 127.0.0.1:"),
+                               HasSubstr("X-Server-From: 1\r\n"), HasSubstr("X-Raft-To: 2\r\n"),
+                               HasSubstr("X-Server-Version: 3.6.16\r\n"),
+                               HasSubstr("X-Min-Cluster-Version: 3.0.0\r\n"),
+                               HasSubstr("X-Etcd-Cluster-Id: c1\r\n"),
+                               HasSubstr("X-Peerurls: " + member.url() + "\r\n")));
+}
+
+// Accepts and says nothing: the read deadline ends it, and it is dialed again.
+TEST_F(FakePeer, AHalfOpenPeerIsDialedAgain) {
+  RawConnection first = AnswerDial("/raft/stream/message/1", kGoodHead);
+  EXPECT_TRUE(member.AwaitActive(kFake));
+  RawConnection second = AwaitDial("/raft/stream/message/1");
+  EXPECT_THAT(last_head, HasSubstr("/raft/stream/message/1"));
+  EXPECT_TRUE(first.ReadAll().empty());
+}
+
+TEST_F(FakePeer, GarbageEndsTheStreamAndWhatCameBeforeCounts) {
+  FrameBuffer frames;
+  MessageEncoder().Append(Heartbeat(kFake, member.id(), 5), frames);
+  const std::string good = frames.Take().Flatten();
+  RawConnection stream = AnswerDial("/raft/stream/message/1", kGoodHead);
+  const std::string chunk = good + std::string("\0\0\0\0\0\0\0\2\xff\xff", 10);
+  stream.Send(base::FormatHex(chunk.size()) + "\r\n" + chunk + "\r\n");
+  EXPECT_TRUE(member.receiver.Await([&] { return member.receiver.received.size() == 1; }));
+  EXPECT_TRUE(member.observer.Await([&] { return member.observer.receive_failures["2"] == 1; }));
+  AwaitDial("/raft/stream/message/1");
+}
+
+TEST_F(FakePeer, ARemovedMemberHearsIt) {
+  AnswerDial("/raft/stream/message/1",
+             "HTTP/1.1 410 Gone\r\nX-Server-Version: 3.6.16\r\nContent-Length: 15\r\n\r\n"
+             "removed member\n");
+  EXPECT_TRUE(member.receiver.Await([&] { return member.receiver.removed_by_peers == 1; }));
+}
+
+TEST_F(FakePeer, RefusalsAndOddVersionsOnlyEndTheAttempt) {
+  for (const std::string_view answer :
+       {"HTTP/1.1 412 Precondition Failed\r\nX-Server-Version: 3.6.16\r\nContent-Length: 20\r\n\r\n"
+        "cluster ID mismatch\n",
+        "HTTP/1.1 404 Not Found\r\nX-Server-Version: 3.6.16\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-Server-Version: 3.4\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",  // 2.0.0
+        "SSH-2.0-OpenSSH_9.2\r\n"}) {
+    RawConnection refused = AnswerDial("/raft/stream/message/1", answer);
+    EXPECT_TRUE(refused.ReadAll().empty()) << answer;  // closed by the member
+  }
+  EXPECT_FALSE(member.transport().ActiveSince(kFake));
+  EXPECT_EQ(member.receiver.removed_by_peers, 0);
+  RawConnection good = AnswerDial("/raft/stream/message/1", kGoodHead);
+  EXPECT_TRUE(member.AwaitActive(kFake));
+}
+
+// The reader does not read: messages are dropped and reported, the sender never waits.
+TEST_F(FakePeer, ASlowReaderLosesMessagesAndIsReported) {
+  RawConnection stream = AskForStream("msgapp", /*small_buffer=*/true);
+  const std::string payload(1 << 20, 'x');
+  std::uint64_t index = 0;
+  const auto full = [&] {
+    const std::lock_guard lock(member.receiver.mu);
+    return member.receiver.unreachable[kFake] > 0;
+  };
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!full() && std::chrono::steady_clock::now() < end) {
+    member.transport().Send({Append(member.id(), kFake, index++, {payload})});
+  }
+  EXPECT_TRUE(full());
+}
+
+class SmallQueue : public FakePeer {
+ protected:
+  static TransportOptions Options() {
+    TransportOptions options = FastOptions();
+    options.write_timeout = std::chrono::minutes(1);
+    options.stream_messages_max = 8;
+    return options;
+  }
+  SmallQueue() : FakePeer(Options()) {}
+};
+
+// Beyond what the kernel and the connection take, the queue holds 8.
+TEST_F(SmallQueue, KeepsItsBoundWhenNothingIsRead) {
+  RawConnection stream = AskForStream("msgapp", /*small_buffer=*/true);
+  const std::string payload(1 << 20, 'x');
+  for (std::uint64_t i = 0; i < 64; ++i) {
+    member.transport().Send({Append(member.id(), kFake, i, {payload})});
+  }
+  ASSERT_TRUE(member.receiver.Await([&] { return member.receiver.unreachable[kFake] >= 32; }));
+  std::size_t sent = 0;
+  EXPECT_TRUE(member.observer.Await([&] {
+    sent = member.observer.sent_bytes[kFake];
+    return true;
+  }));
+  EXPECT_LT(sent, 24U << 20);
+}
+
+TEST_F(FakePeer, MessagesWithoutStreamsArePosted) {
+  raft::Message message = Heartbeat(member.id(), kFake, 3);
+  member.transport().Send({message});
+  RawConnection post = AwaitDial("POST /raft HTTP/1.1");
+  post.Send("HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_TRUE(member.AwaitActive(kFake));
+  // The connection is used again.
+  member.transport().Send({message});
+  EXPECT_THAT(post.ReadUntil("POST /raft"), HasSubstr("POST /raft"));
+}
+
+TEST_F(FakePeer, APostThatFailsIsReported) {
+  member.transport().Send({Heartbeat(member.id(), kFake)});
+  RawConnection post = AwaitDial("POST /raft HTTP/1.1");
+  post.Send("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_TRUE(member.receiver.Await([&] { return member.receiver.unreachable[kFake] > 0; }));
+}
+
+TEST(PeerUrls, AreTriedInTurnAndNamesAreResolved) {
+  TestMember a(1, FastOptions());
+  TestMember b(2, FastOptions());
+  b.Knows(a);
+  const RawListener closed_port;  // accepts, never answers
+  a.transport().AddPeer(b.id(), {closed_port.url(), "http://127.0.0.1:1",
+                                 "http://localhost:" + std::to_string(b.port())});
+  EXPECT_TRUE(a.AwaitStreams(b.id()));
+}
+
+TEST(PeerUrls, NewOnesReplaceTheOld) {
+  TestMember a(1, FastOptions());
+  TestMember b(2, FastOptions());
+  b.Knows(a);
+  a.transport().AddPeer(b.id(), {"http://127.0.0.1:1"});
+  a.Knows(b);
+  EXPECT_TRUE(a.AwaitStreams(b.id()));
+}
+
+TEST(PeerUrls, TlsIsRefusedForNow) {
+  TransportOptions options;
+  options.listen_urls = {{"https", "127.0.0.1:0"}};
+  Transport transport(options);
+  EXPECT_FALSE(transport.Listen().ok());
+}
+
+TEST(Clusters, OfDifferentIdsDoNotTalk) {
+  TestMember a(1, FastOptions());
+  TestMember b(2, FastOptions(), ClusterId(0xc2));
+  a.Knows(b);
+  b.Knows(a);
+  a.transport().Send({Heartbeat(a.id(), b.id())});
+  EXPECT_TRUE(a.receiver.Await([&] { return a.receiver.unreachable[b.id()] > 0; }));
+  EXPECT_FALSE(a.transport().ActiveSince(b.id()));
+  EXPECT_TRUE(b.receiver.received.empty());
+}
+
+TEST(Clusters, OfMixedVersionsTalk) {
+  TestMember a(1, FastOptions(), kTestCluster, "3.6.16");
+  TestMember b(2, FastOptions(), kTestCluster, "3.4.23");
+  a.Knows(b);
+  b.Knows(a);
+  EXPECT_TRUE(a.AwaitStreams(b.id()));
+  EXPECT_TRUE(b.AwaitStreams(a.id()));
+}
+
+TEST(Clusters, ARemovedMemberIsToldByItsPeers) {
+  TestMember a(1, FastOptions());
+  TestMember b(2, FastOptions());
+  a.receiver.Change([&] { a.receiver.removed.insert(b.id()); });
+  b.Knows(a);
+  EXPECT_TRUE(b.receiver.Await([&] { return b.receiver.removed_by_peers > 0; }));
+}
+
+TEST(Prober, MeasuresRoundTrips) {
+  TestMember a(1, FastOptions());
+  TestMember b(2, FastOptions());
+  a.Knows(b);
+  EXPECT_TRUE(a.observer.Await([&] { return a.observer.round_trips.contains(b.id()); }));
+}
+
+}  // namespace
+}  // namespace etcd::rafthttp
