@@ -86,6 +86,7 @@ void FaultyRocksFs::Freeze() {
 void FaultyRocksFs::Thaw() {
   const std::lock_guard lock(mu_);
   frozen_ = false;
+  freeze_in_ = 0;
 }
 
 void FaultyRocksFs::SetFull(bool full) {
@@ -137,8 +138,23 @@ void FaultyRocksFs::Appended(const std::string& name, std::uint64_t size) {
   files_[name].size = size;
 }
 
+void FaultyRocksFs::FreezeAtSync(std::uint64_t n) {
+  const std::lock_guard lock(mu_);
+  freeze_in_ = n;
+}
+
+bool FaultyRocksFs::frozen() const {
+  const std::lock_guard lock(mu_);
+  return frozen_;
+}
+
+void FaultyRocksFs::CountDown() {
+  if (freeze_in_ != 0 && --freeze_in_ == 0) frozen_ = true;
+}
+
 IOStatus FaultyRocksFs::Synced(const std::string& name) {
   const std::lock_guard lock(mu_);
+  CountDown();
   if (sync_fails_) return IOStatus::IOError("injected: sync failed");
   ++syncs_;
   if (!frozen_) files_[name].synced = files_[name].size;
@@ -147,6 +163,7 @@ IOStatus FaultyRocksFs::Synced(const std::string& name) {
 
 void FaultyRocksFs::DirectorySynced(const std::string& dir) {
   const std::lock_guard lock(mu_);
+  CountDown();
   if (frozen_) return;
   for (auto& [name, state] : files_) {
     if (DirOf(name) != dir) continue;

@@ -24,6 +24,10 @@ class FaultyRocksFs final : public rocksdb::FileSystemWrapper {
   const char* Name() const override { return "FaultyRocksFs"; }
 
   void Freeze();
+  // Freeze just before the n-th sync from now, of a file or a directory; n is at least 1.
+  void FreezeAtSync(std::uint64_t n);
+  // Whether that sync came.
+  bool frozen() const;
   void LoseUnsynced();
   void Thaw();
 
@@ -71,12 +75,14 @@ class FaultyRocksFs final : public rocksdb::FileSystemWrapper {
   };
 
   rocksdb::IOStatus CheckWrite() const;
+  void CountDown();  // under mu_
   void Appended(const std::string& name, std::uint64_t size);
   rocksdb::IOStatus Synced(const std::string& name);
   void DirectorySynced(const std::string& dir);
 
   mutable std::mutex mu_;
   bool frozen_ = false;
+  std::uint64_t freeze_in_ = 0;  // syncs; 0: never
   bool full_ = false;
   bool sync_fails_ = false;
   std::optional<std::uint64_t> free_bytes_;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdarg>
 #include <cstdio>
+#include <memory>
 #include <string>
 
 #include <rocksdb/cache.h>
@@ -33,8 +34,8 @@ class LogBridge final : public rocksdb::Logger {
   }
 };
 
-rocksdb::ColumnFamilyOptions MakeFamilyOptions(const RocksOptions& options,
-                                               const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions MakeOptions(const RocksOptions& options,
+                                         const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   // Point reads of a record of some hundred bytes: small blocks, and a hash index in each.
@@ -97,16 +98,16 @@ rocksdb::DBOptions MakeDbOptions(const RocksOptions& options) {
   return db;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const RocksOptions& options) {
+FamilyOptions MakeFamilyOptions(const RocksOptions& options) {
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/4,
                                           /*strict_capacity_limit=*/false,
                                           /*high_pri_pool_ratio=*/0.5);
-  rocksdb::ColumnFamilyOptions records = MakeFamilyOptions(options, cache);
+  rocksdb::ColumnFamilyOptions records = MakeOptions(options, cache);
   // Revision keys ascend, so an insert starts where the last one with the same 8 bytes ended
   // instead of at the top of the skip list.
   records.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(4));
-  const rocksdb::ColumnFamilyOptions meta = MakeFamilyOptions(options, cache);
-  return {{"key", records}, {"rev", records}, {rocksdb::kDefaultColumnFamilyName, meta}};
+  const rocksdb::ColumnFamilyOptions meta = MakeOptions(options, cache);
+  return {records, meta};
 }
 
 }  // namespace etcd::engine

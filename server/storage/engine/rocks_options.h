@@ -1,8 +1,5 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 
@@ -13,7 +10,11 @@ namespace etcd::engine {
 
 rocksdb::DBOptions MakeDbOptions(const RocksOptions& options);
 
-// In the order of Family. The meta family is RocksDB's default one, which has to exist anyway.
-std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const RocksOptions& options);
+struct FamilyOptions {
+  rocksdb::ColumnFamilyOptions records;  // key and rev
+  rocksdb::ColumnFamilyOptions meta;
+};
+// All families made with the result share one block cache.
+FamilyOptions MakeFamilyOptions(const RocksOptions& options);
 
 }  // namespace etcd::engine

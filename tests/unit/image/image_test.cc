@@ -191,7 +191,7 @@ TEST_P(Image, WithAnEntryThatIsNoRecordLeavesTheEngineAsItWas) {
   EXPECT_EQ(ContentOf(fixture.engine()), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, Image, ::testing::Values(EngineKind::kMem),
+INSTANTIATE_TEST_SUITE_P(Engines, Image, ::testing::ValuesIn(testing::AllEngines()),
                          [](const auto& kind) { return testing::NameOf(kind.param); });
 
 }  // namespace
