@@ -23,9 +23,15 @@ ApplyLoop::ApplyLoop(Shared& shared, ApplyObserver& observer)
     : shared_(shared), observer_(observer), applier_(StateOf(shared)) {}
 
 void ApplyLoop::Enqueue(std::vector<raft::Entry> committed, bool may_run_here) {
+  Add({std::move(committed), nullptr}, may_run_here);
+}
+
+void ApplyLoop::EnqueueStep(Step step) { Add({{}, std::move(step)}, /*may_run_here=*/false); }
+
+void ApplyLoop::Add(Work work, bool may_run_here) {
   {
     const base::MutexLock lock(mu_);
-    queue_.push_back(std::move(committed));
+    queue_.push_back(std::move(work));
     if (running_) return;
     running_ = true;
   }
@@ -38,37 +44,62 @@ void ApplyLoop::Enqueue(std::vector<raft::Entry> committed, bool may_run_here) {
 
 void ApplyLoop::RunQueue() {
   while (!shared_.halted()) {
-    if (batch_.empty()) {
-      if (!TakeBatch(batch_)) return;
-      if (!ApplyBatch()) return;
+    if (batch_.empty() && !step_ && !TakeWork()) return;
+    if (step_) {
+      if (!RunStep()) return;
+      continue;
     }
     if (!WriteBatch()) return;
     Finish();
   }
 }
 
-bool ApplyLoop::TakeBatch(std::vector<raft::Entry>& batch) {
+bool ApplyLoop::TakeWork() {
   absl::AnyInvocable<void()> when_idle;
   {
     const base::MutexLock lock(mu_);
     std::uint64_t bytes = 0;
-    while (!queue_.empty() && batch.size() < kBatchEntriesMax && bytes < kBatchBytesMax) {
-      std::vector<raft::Entry>& next = queue_.front();
-      for (const raft::Entry& entry : next) bytes += entry.data.size();
-      if (batch.empty()) {
-        batch = std::move(next);
-      } else {
-        batch.insert(batch.end(), std::make_move_iterator(next.begin()),
-                     std::make_move_iterator(next.end()));
-      }
+    while (!queue_.empty() && batch_.size() < kBatchEntriesMax && bytes < kBatchBytesMax) {
+      Work& next = queue_.front();
+      if (next.step && !batch_.empty()) break;
+      for (const raft::Entry& entry : next.entries) bytes += entry.data.size();
+      step_ = std::move(next.step);
+      batch_.insert(batch_.end(), std::make_move_iterator(next.entries.begin()),
+                    std::make_move_iterator(next.entries.end()));
       queue_.pop_front();
+      if (step_) break;
     }
-    if (!batch.empty()) return true;
-    running_ = false;
-    when_idle = std::exchange(when_idle_, nullptr);
+    if (batch_.empty() && !step_) {
+      running_ = false;
+      when_idle = std::exchange(when_idle_, nullptr);
+    }
   }
+  if (step_) return true;
+  if (!batch_.empty()) return ApplyBatch();
   if (when_idle) when_idle();
   return false;
+}
+
+bool ApplyLoop::RunStep() {
+  if (step_()) {
+    step_ = nullptr;
+    return true;
+  }
+  if (!shared_.halted()) AwaitSpace();
+  return false;
+}
+
+absl::Status ApplyLoop::Reload(Index index) {
+  RETURN_IF_ERROR(applier_.Load());
+  shared_.applied.store(index.value());
+  {
+    const base::MutexLock lock(mu_);
+    report_.installed = report_.applied = index;
+    report_.conf_changes.clear();  // the snapshot's configuration has them
+  }
+  AnswerReads(index);
+  observer_.OnReport();
+  return absl::OkStatus();
 }
 
 bool ApplyLoop::ApplyBatch() {

@@ -43,6 +43,14 @@ class ApplyLoop {
   // Raft thread. `may_run_here`: apply on this thread if nothing is under way.
   void Enqueue(std::vector<raft::Entry> committed, bool may_run_here);
 
+  // Raft thread. Runs `step` where entries are applied, after all that was enqueued before it and
+  // with no batch open. False: no room on the disk, it is tried again.
+  using Step = absl::AnyInvocable<bool()>;
+  void EnqueueStep(Step step);
+  // In a step: the state has been replaced by that of a snapshot at `index`.
+  absl::Status Reload(Index index);
+  Term consistent_term() const { return applier_.consistent_term(); }
+
   // Raft thread: report (OnReport) also when `index` is applied. One index at a time; an index that
   // is applied already is reported with the next batch.
   void ReportAt(Index index) { report_at_.store(index.value(), std::memory_order_relaxed); }
@@ -51,8 +59,10 @@ class ApplyLoop {
   void WhenApplied(Index index, std::vector<ReadDone> reads);
   void FailReads(const absl::Status& status);
 
-  // What the raft core must be told, in this order: the configuration changes, then the index.
+  // What the raft core must be told, in this order: the snapshot, the configuration changes, then
+  // the index.
   struct Report {
+    Index installed;  // of the last snapshot; the changes came after it
     std::vector<raft::ConfChange> conf_changes;
     Index applied;
     Term term_started;  // the highest whose first entry is applied
@@ -68,8 +78,18 @@ class ApplyLoop {
   static constexpr std::uint64_t kBatchBytesMax = 2 << 20;
   static constexpr std::uint64_t kNever = UINT64_MAX;
 
+  // One of both.
+  struct Work {
+    std::vector<raft::Entry> entries;
+    Step step;
+  };
+
+  void Add(Work work, bool may_run_here);
   void RunQueue();
-  bool TakeBatch(std::vector<raft::Entry>& batch);
+  // Into batch_ or step_; false: the queue is empty.
+  bool TakeWork();
+  // False when it must be tried again; RunQueue goes on later.
+  bool RunStep();
   // False when the disk has no room: the batch stays open and RunQueue goes on later.
   bool ApplyBatch();
   bool WriteBatch();
@@ -84,11 +104,12 @@ class ApplyLoop {
   // Of the thread that works.
   apply::Applier applier_;
   std::vector<raft::Entry> batch_;  // being applied
+  Step step_;                       // being run
   apply::BatchOutcome outcome_;
   base::Clock::Monotonic batch_start_;
 
   base::Mutex mu_;
-  std::deque<std::vector<raft::Entry>> queue_ ABSL_GUARDED_BY(mu_);
+  std::deque<Work> queue_ ABSL_GUARDED_BY(mu_);
   bool running_ ABSL_GUARDED_BY(mu_) = false;
   Report report_ ABSL_GUARDED_BY(mu_);
   std::vector<std::pair<Index, ReadDone>> reads_ ABSL_GUARDED_BY(mu_);

@@ -98,6 +98,11 @@ absl::Status CheckTogether(const Boot& boot, Index applied) {
                           ") is older than the snapshot (index " +
                           std::to_string(boot.raft.snapshot.index.value()) + ")");
   }
+  if (boot.raft.hard_state.commit > last) {
+    return base::DataLoss("the log ends at index " + std::to_string(last.value()) +
+                          ", before its commit index " +
+                          std::to_string(boot.raft.hard_state.commit.value()));
+  }
   if (applied > last) {
     return base::DataLoss("the log ends at index " + std::to_string(last.value()) +
                           ", before what the backend holds (index " +
@@ -108,7 +113,9 @@ absl::Status CheckTogether(const Boot& boot, Index applied) {
 
 absl::StatusOr<Boot> Restart(const MemberOptions& options, const MemberPorts& ports, Index applied,
                              Boot boot) {
-  ASSIGN_OR_RETURN(const auto recorded, wal::ValidSnapshots(ports.file_system, options.wal_dir));
+  ASSIGN_OR_RETURN(auto recorded, wal::ValidSnapshots(ports.file_system, options.wal_dir));
+  // A received one whose database never was in force here (install.h); an older one will do.
+  std::erase_if(recorded, [&](const auto& snapshot) { return snapshot.index > applied; });
   absl::StatusOr<raft::Snapshot> snapshot = boot.snapshotter->LoadNewestAvailable(recorded);
   if (snapshot.ok()) {
     boot.raft.snapshot = snapshot->metadata;

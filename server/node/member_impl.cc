@@ -6,6 +6,7 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/node/entries.h"
+#include "server/node/install.h"
 #include "server/storage/engine/buckets.h"
 
 namespace etcd::node {
@@ -41,6 +42,7 @@ MemberImpl::MemberImpl(MemberOptions options, MemberPorts ports)
 // ---- Opening
 
 absl::Status MemberImpl::Open() {
+  RETURN_IF_ERROR(InstallPending(shared_.options, shared_.ports));
   RETURN_IF_ERROR(LoadState());
   apply_ = std::make_unique<ApplyLoop>(shared_, *this);
   RETURN_IF_ERROR(apply_->Load());
@@ -55,8 +57,9 @@ absl::Status MemberImpl::Open() {
   const Index snapshot_index = boot.raft.snapshot.index;
   raft_ = std::make_unique<RaftLoop>(shared_, *apply_, *this, std::move(boot));
   snapshots_ = std::make_unique<Snapshots>(
-      shared_, std::move(snapshotter), snapshot_index,
-      [this](const raft::SnapshotMetadata& metadata) { return raft_->OnSnapshotSaved(metadata); });
+      shared_, *apply_, std::move(snapshotter), snapshot_index,
+      [this](const raft::SnapshotMetadata& metadata) { return raft_->OnSnapshotSaved(metadata); },
+      [this](MemberId to) { ReportSnapshot(to, false); });
   leadership_ = std::make_unique<Leadership>(shared_, *raft_);
   duties_ = std::make_unique<Duties>(
       shared_, [this](absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done) {
@@ -69,8 +72,9 @@ absl::Status MemberImpl::Open() {
 }
 
 absl::Status MemberImpl::LoadState() {
-  ASSIGN_OR_RETURN(shared_.store, mvcc::OpenStore(shared_.ports.engine, shared_.ports.compaction,
-                                                  shared_.options.store));
+  ASSIGN_OR_RETURN(shared_.store,
+                   mvcc::ReplaceableStore::Open(shared_.ports.engine, shared_.ports.compaction,
+                                                shared_.options.store));
   // ceil(floor(3 * election_ticks / 2) * heartbeat) in seconds: no lease is shorter than an
   // election.
   const auto shortest =
@@ -78,17 +82,7 @@ absl::Status MemberImpl::LoadState() {
   shared_.options.lease.ttl_seconds_min = std::chrono::ceil<std::chrono::seconds>(shortest).count();
   shared_.lessor = std::make_unique<lease::Lessor>(
       shared_.ports.lease, *this, shared_.ports.lease_observer, shared_.options.lease);
-  RETURN_IF_ERROR(shared_.lessor->Load(shared_.ports.engine));
-  RETURN_IF_ERROR(shared_.store->ForEachLeasedKey([this](std::string_view key, LeaseId lease) {
-    if (const absl::Status status = shared_.lessor->Attach(lease, key); !status.ok()) {
-      LOG_WARN("a key names a lease that does not exist", {"lease-id", lease});
-    }
-  }));
-  shared_.lessor->Publish();
-  RETURN_IF_ERROR(shared_.cluster.Load(shared_.ports.engine));
-  RETURN_IF_ERROR(shared_.alarms.Load(shared_.ports.engine));
-  shared_.quota.SetUsed(shared_.ports.engine.Size().total);
-  return absl::OkStatus();
+  return LoadBesideStore(shared_);
 }
 
 // ---- Node

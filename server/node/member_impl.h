@@ -82,6 +82,10 @@ class MemberImpl final : public Member,
   void OnTermStarted(Term term) override;
   void OnTick() override;
   void OnConfChange(const raft::ConfChange& change) override;
+  void SaveReceived(const raft::Snapshot& snapshot) override;
+  void InstallSnapshot(const raft::SnapshotMetadata& metadata) override;
+  void OnInstalled(Index index) override;
+  void SendSnapshot(raft::Message message) override { snapshots_->Send(std::move(message)); }
 
   absl::Status LoadState();
   // Makes the transport know the members of the view, and nobody else. Raft thread.

@@ -3,6 +3,7 @@
 
 #include "server/base/log.h"
 #include "server/base/status.h"
+#include "server/node/install.h"
 #include "server/node/member_impl.h"
 
 namespace etcd::node {
@@ -14,9 +15,33 @@ void MemberImpl::Receive(std::vector<raft::Message> messages) {
   if (!messages.empty()) raft_->inbox().Put(std::move(messages));
 }
 
-absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> MemberImpl::ReceiveSnapshot(raft::Message) {
-  return base::MakeStatus(absl::StatusCode::kUnimplemented, "snapshots cannot be received yet");
+absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> MemberImpl::ReceiveSnapshot(
+    raft::Message message) {
+  if (message.type != raft::MessageType::kSnap || message.snapshot.empty()) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "wrong raft message type");
+  }
+  return ReceiveImage(shared_.ports.file_system, shared_.options.snap_dir, std::move(message),
+                      [this](raft::Message received) {
+                        std::vector<raft::Message> one;
+                        one.push_back(std::move(received));
+                        raft_->inbox().Put(std::move(one));
+                      });
 }
+
+// The .snap file is the snapshot thread's, the log the raft thread's.
+void MemberImpl::SaveReceived(const raft::Snapshot& snapshot) {
+  snapshots_->SaveReceived(snapshot, [this] { raft_->OnReceivedSaved(); });
+}
+
+void MemberImpl::InstallSnapshot(const raft::SnapshotMetadata& metadata) {
+  apply_->EnqueueStep([this, metadata] {
+    if (!Install(shared_, *apply_, metadata)) return false;
+    snapshots_->OnInstalled(metadata.index);
+    return true;
+  });
+}
+
+void MemberImpl::OnInstalled(Index) { ConnectPeers(); }
 
 void MemberImpl::OnRemovedByPeers() {
   if (removed_.exchange(true)) return;

@@ -30,6 +30,7 @@ RaftLoop::RaftLoop(Shared& shared, ApplyLoop& apply, RaftObserver& observer, Boo
       core_(CoreConfig(shared), std::move(boot.raft), shared.ports.random),
       reads_(shared, apply, core_),
       inbox_(shared.ports.raft, [this] { Drain(); }),
+      recorded_(core_.first_index() - 1),
       caught_up_at_(core_.committed()) {
   shared_.term.store(core_.term().value());
   shared_.committed.store(core_.committed().value());
@@ -140,19 +141,15 @@ void RaftLoop::RefuseParked() {
 // Steps of ready.h, one Ready after the other. The commit index alone is not written by itself: it
 // goes along with the next entries, and a restart finds it out again.
 void RaftLoop::AdvanceReadys() {
-  if (retry_posted_) return;
+  if (retry_posted_ || saving_received_) return;
   while (core_.HasReady() && !shared_.halted()) {
     ready_ = core_.TakeReady();
     if (ready_->soft_state.has_value()) OnSoftState(*ready_->soft_state);
-    if (!ready_->snapshot.empty()) {
-      shared_.Halt("received a snapshot",
-                   base::MakeStatus(absl::StatusCode::kUnimplemented, "no peers yet"));
-      return;
-    }
     if (!ready_->messages.empty()) {
       FAILPOINT("raftBeforeLeaderSend");
-      shared_.ports.peers.Send(std::move(ready_->messages));
+      SendAll(std::move(ready_->messages));
     }
+    if (!ready_->snapshot.empty()) return SaveReceived();
     if (!Persist()) return;
     FAILPOINT("raftBeforeAdvance");
     CompleteReady();
@@ -164,7 +161,7 @@ bool RaftLoop::Persist() {
   if (ready_->hard_state.has_value()) unsaved_ = *ready_->hard_state;
   if (!ready_->must_sync && ready_->entries.empty()) return true;
   FAILPOINT("raftBeforeSave");
-  const absl::Status status = wal_->Save(unsaved_, ready_->entries);
+  const absl::Status status = WriteReady();
   FAILPOINT("raftAfterSave");
   if (status.ok()) {
     unsaved_ = raft::HardState();
@@ -190,8 +187,9 @@ void RaftLoop::CompleteReady() {
   core_.OnPersisted(ready_->number);
   if (!ready_->messages_after_persist.empty()) {
     FAILPOINT("raftBeforeFollowerSend");
-    shared_.ports.peers.Send(std::move(ready_->messages_after_persist));
+    SendAll(std::move(ready_->messages_after_persist));
   }
+  if (!ready_->snapshot.empty()) observer_.InstallSnapshot(ready_->snapshot.metadata);
   shared_.term.store(core_.term().value(), std::memory_order_relaxed);
   shared_.committed.store(core_.committed().value(), std::memory_order_relaxed);
   if (!ready_->committed.empty()) {
@@ -211,6 +209,7 @@ void RaftLoop::CompleteReady() {
 
 void RaftLoop::HearApply() {
   const ApplyLoop::Report report = apply_.TakeReport();
+  if (report.installed > installed_) HearInstalled(report.installed);
   for (const raft::ConfChange& change : report.conf_changes) {
     // Before a second voter can elect another leader, reads must ask for a quorum again.
     shared_.is_lone_leader.store(false);
@@ -339,43 +338,7 @@ void RaftLoop::WatchSpace() {
   }
 }
 
-// ---- Snapshots and the end
-
-bool RaftLoop::OnSnapshotSaved(const raft::SnapshotMetadata& metadata) {
-  if (shared_.halted() || closed_ || retry_posted_) return false;
-  const absl::Status status = RecordSnapshot(metadata);
-  if (status.code() == absl::StatusCode::kResourceExhausted) return false;  // the next one will do
-  if (!status.ok()) {
-    shared_.Halt("failed to write the log", status);
-    return false;
-  }
-  wal_->ReleaseBefore(metadata.index);
-  FAILPOINT("raftAfterWALRelease");
-  PurgeLog();
-  const std::uint64_t keep = shared_.options.catchup_entries;
-  if (metadata.index.value() > keep) {
-    const Index compact_to = std::min(metadata.index - keep, core_.applied());
-    if (compact_to >= core_.first_index()) core_.CompactLog(compact_to);
-  }
-  return true;
-}
-
-void RaftLoop::PurgeLog() {
-  if (shared_.options.max_wals == 0) return;
-  if (auto purged = wal_->Purge(shared_.options.max_wals); !purged.ok()) {
-    LOG_WARN("failed to purge the log", {"error", purged.status()});
-  }
-}
-
-// A restart believes a snapshot only up to the commit index in the log, so that goes first.
-absl::Status RaftLoop::RecordSnapshot(const raft::SnapshotMetadata& metadata) {
-  if (!unsaved_.empty()) {
-    RETURN_IF_ERROR(wal_->Save(unsaved_, {}));
-    unsaved_ = raft::HardState();
-  }
-  FAILPOINT("raftBeforeWALSaveSnaphot");
-  return wal_->SaveSnapshot(metadata.index, metadata.term, metadata.conf_state);
-}
+// ---- The end
 
 void RaftLoop::Close() {
   if (closed_ || shared_.halted()) return;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "server/node/apply_loop.h"
@@ -24,6 +25,14 @@ class RaftObserver {
   virtual void OnTick() = 0;
   // A change of the configuration is in force.
   virtual void OnConfChange(const raft::ConfChange& change) = 0;
+  // Write this received snapshot's .snap file, then call RaftLoop::OnReceivedSaved.
+  virtual void SaveReceived(const raft::Snapshot& snapshot) = 0;
+  // It is in the log: let it take the place of the state, after all that was handed to apply.
+  virtual void InstallSnapshot(const raft::SnapshotMetadata& metadata) = 0;
+  // It has.
+  virtual void OnInstalled(Index index) = 0;
+  // Send the state to the member that raft's kSnap names.
+  virtual void SendSnapshot(raft::Message message) = 0;
 };
 
 // Drives raft::Core: ticks, proposals, messages, the log, and the hand-over to apply. Owner: the
@@ -42,6 +51,8 @@ class RaftLoop {
   // The .snap file of (index, term) is durable: records it in the log and lets go of older entries.
   // False when it could not be recorded: older snapshots are still needed.
   bool OnSnapshotSaved(const raft::SnapshotMetadata& metadata);
+  // See RaftObserver::SaveReceived.
+  void OnReceivedSaved();
   // Refuses what is parked; nothing is accepted any more.
   void RefuseParked();
   // Writes what a crash would only have to find out again; then the ticks end.
@@ -80,8 +91,17 @@ class RaftLoop {
   void HearApply();
   void AdvanceReadys();
   bool Persist();
+  absl::Status WriteReady();
+
+  // raft_snapshots.cc
+  void CompactLog(Index snapshot);
   void PurgeLog();
   absl::Status RecordSnapshot(const raft::SnapshotMetadata& metadata);
+  void SaveReceived();
+  void HearInstalled(Index index);
+  void SendAll(std::vector<raft::Message> messages);
+  void OnSnapshotSent(MemberId to, bool ok);
+
   void CompleteReady();
   void OnSoftState(const raft::SoftState& state);
   void UpdateLoneLeader();
@@ -98,13 +118,18 @@ class RaftLoop {
   ReadQueue reads_;
   Inbox inbox_;
 
-  std::optional<raft::Ready> ready_;  // taken, not yet persisted
-  bool retry_posted_ = false;         // ready_ waits for room on the disk
-  raft::HardState unsaved_;           // commit index that no write has taken along; may be lost
-  std::vector<Proposal> parked_;      // nobody can append; bounded by queued_bytes_max
-  std::vector<HeldProposals> held_;   // of other members, while nobody can append them
-  Term started_term_;                 // of the last empty entry applied here
-  Index caught_up_at_;                // commit index at start
+  std::optional<raft::Ready> ready_;     // taken, not yet persisted
+  bool retry_posted_ = false;            // ready_ waits for room on the disk
+  bool saving_received_ = false;         // ready_ waits for the .snap file of its snapshot
+  Index recorded_;                       // newest snapshot in the log
+  Index installed_;                      // newest received snapshot that is in force
+  std::multiset<MemberId> sending_;      // snapshots under way
+  base::Clock::Monotonic retain_until_;  // no compaction of the log before
+  raft::HardState unsaved_;              // commit index that no write has taken along; may be lost
+  std::vector<Proposal> parked_;         // nobody can append; bounded by queued_bytes_max
+  std::vector<HeldProposals> held_;      // of other members, while nobody can append them
+  Term started_term_;                    // of the last empty entry applied here
+  Index caught_up_at_;                   // commit index at start
   bool replayed_ = false;
   bool closed_ = false;
   base::Clock::Monotonic leader_since_;

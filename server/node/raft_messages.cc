@@ -7,7 +7,7 @@ namespace etcd::node {
 
 void RaftLoop::TakeMessages(Inbox::Contents& contents) {
   for (const MemberId id : contents.unreachable) core_.ReportUnreachable(id);
-  for (const auto& [id, ok] : contents.snapshots) core_.ReportSnapshot(id, ok);
+  for (const auto& [id, ok] : contents.snapshots) OnSnapshotSent(id, ok);
   for (raft::Message& message : contents.messages) {
     if (message.type == raft::MessageType::kProp) {
       TakeProposals(std::move(message));

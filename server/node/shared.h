@@ -12,7 +12,7 @@
 #include "server/membership/cluster.h"
 #include "server/node/member.h"
 #include "server/node/waiters.h"
-#include "server/storage/mvcc/store.h"
+#include "server/storage/mvcc/replaceable_store.h"
 
 namespace etcd::node {
 
@@ -32,7 +32,7 @@ struct Shared {
   ClusterId cluster_id;
 
   // The replicated state; written by the apply thread.
-  std::unique_ptr<mvcc::Store> store;
+  std::unique_ptr<mvcc::ReplaceableStore> store;
   std::unique_ptr<lease::Lessor> lessor;
   membership::Cluster cluster;
   apply::AlarmStore alarms;

@@ -4,10 +4,13 @@
 
 #include "server/base/log.h"
 #include "server/base/status.h"
+#include "server/image/export.h"
 #include "server/v2store/document.h"
 
 namespace etcd::node {
 namespace {
+
+constexpr std::chrono::milliseconds kFullDiskRetry(500);
 
 v2store::Document DocumentOf(const membership::View& view) {
   v2store::Document document;
@@ -27,10 +30,73 @@ void Snapshots::OnApplied(Index index, Term term) {
   if (index - last_ <= shared_.options.snapshot_count || shared_.is_stopping.load()) return;
   if (running_.exchange(true)) return;
   last_ = index;
+  shared_.ports.snapshot.Post([this, snapshot = Current(index, term)] { Save(snapshot); });
+}
+
+// Thread that applies, no batch open.
+raft::Snapshot Snapshots::Current(Index index, Term term) const {
   raft::Snapshot snapshot;
   snapshot.metadata = {shared_.cluster.conf_state(), index, term};
   snapshot.data = v2store::Render(DocumentOf(shared_.cluster.current()));
-  shared_.ports.snapshot.Post([this, snapshot = std::move(snapshot)] { Save(snapshot); });
+  return snapshot;
+}
+
+// ---- For another member
+
+void Snapshots::Send(raft::Message message) {
+  apply_.EnqueueStep([this, message = std::move(message)]() mutable {
+    message.snapshot = Current(apply_.consistent_index(), apply_.consistent_term());
+    shared_.ports.snapshot.Post(
+        [this, message = std::move(message), view = shared_.ports.engine.PinView()]() mutable {
+          Export(std::move(message), std::move(view));
+        });
+    return true;
+  });
+}
+
+void Snapshots::Export(raft::Message message, std::unique_ptr<engine::View> view) {
+  if (shared_.halted()) return;
+  const MemberId to = message.to;
+  auto image = image::ExportImage(std::move(view));
+  if (image.ok()) {
+    LOG_INFO("sending database snapshot", {"snapshot-index", message.snapshot.metadata.index},
+             {"remote-peer-id", base::FormatHex(to.value())}, {"bytes", (*image)->size()});
+    shared_.ports.peers.SendSnapshot(std::move(message), *std::move(image));
+    return;
+  }
+  if (image.status().code() == absl::StatusCode::kDataLoss) {
+    return shared_.Halt("failed to read the backend for a snapshot", image.status());
+  }
+  LOG_WARN("failed to make a snapshot for a peer", {"error", image.status()});
+  export_failed_(to);
+}
+
+// ---- From another member
+
+void Snapshots::SaveReceived(raft::Snapshot snapshot, absl::AnyInvocable<void()> done) {
+  shared_.ports.snapshot.Post([this, snapshot = std::move(snapshot),
+                               done = std::move(done)]() mutable {
+    if (shared_.halted()) return;
+    const absl::Status status = snapshotter_->Save(snapshot);
+    if (status.ok()) return shared_.ports.raft.Post(std::move(done));
+    if (status.code() != absl::StatusCode::kResourceExhausted) {
+      return shared_.Halt("failed to save a received snapshot", status);
+    }
+    shared_.ports.snapshot.PostAfter(
+        kFullDiskRetry, [this, snapshot = std::move(snapshot), done = std::move(done)]() mutable {
+          SaveReceived(std::move(snapshot), std::move(done));
+        });
+  });
+}
+
+void Snapshots::OnInstalled(Index index) {
+  last_ = index;
+  shared_.ports.snapshot.Post([this, index] {
+    if (shared_.halted()) return;
+    const absl::Status released = snapshotter_->ReleaseSnapDbs(index + 1);
+    if (!released.ok()) LOG_WARN("failed to remove a received database", {"error", released});
+    PurgeFiles();
+  });
 }
 
 void Snapshots::Save(const raft::Snapshot& snapshot) {
@@ -49,12 +115,16 @@ void Snapshots::Save(const raft::Snapshot& snapshot) {
 
 // Only now: until the log names the new file, a restart needs an older one.
 void Snapshots::Purge() {
+  PurgeFiles();
+  running_.store(false);
+}
+
+void Snapshots::PurgeFiles() {
   if (shared_.options.max_snapshots > 0) {
     if (auto purged = snapshotter_->Purge(shared_.options.max_snapshots); !purged.ok()) {
       LOG_WARN("failed to purge snapshots", {"error", purged.status()});
     }
   }
-  running_.store(false);
 }
 
 // True when the snapshot ends here: without room the next one will do, anything else is fatal.

@@ -130,6 +130,7 @@ class WatchHub final : public mvcc::RevisionObserver {
   // Apply thread.
   void OnRevisions(
       const std::vector<std::shared_ptr<const mvcc::RevisionChanges>>& revisions) override;
+  void OnReplaced(mvcc::Store& store) override { Restored(store, nullptr); }
   // A snapshot was installed: `store` (a new object or the old one) now holds it. Watchers resume
   // at their next revision from it. `done` is called once the old store is no longer used.
   void Restored(mvcc::Store& store, absl::AnyInvocable<void()> done);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "server/base/check.h"
 #include "server/base/failpoint.h"
@@ -71,12 +72,18 @@ void Compactor::Start() {
 }
 
 void Compactor::Stop() {
-  {
-    const base::MutexLock lock(control_->mu);
-    control_->stopped = true;
-  }
+  Retire();
+  TakeWaiters();
+}
+
+void Compactor::Retire() {
+  const base::MutexLock lock(control_->mu);
+  control_->stopped = true;
+}
+
+std::vector<CompactionWaiter> Compactor::TakeWaiters() {
   const base::MutexLock lock(mu_);
-  waiters_.clear();
+  return std::exchange(waiters_, {});
 }
 
 void Compactor::SetFinished(Revision revision) {
@@ -244,17 +251,17 @@ void Compactor::FinishJob() {
   if (options_.observer != nullptr) options_.observer->OnFinished(records_deleted_, took);
   LOG_INFO("finished scheduled compaction", {"compact-revision", job_.revision}, {"took", took});
   phase_ = Phase::kIdle;
-  std::vector<Waiter> ready;
+  std::vector<CompactionWaiter> ready;
   {
     const base::MutexLock lock(mu_);
     finished_ = job_.revision;
-    const auto waits =
-        std::stable_partition(waiters_.begin(), waiters_.end(),
-                              [&](const Waiter& waiter) { return waiter.revision > finished_; });
+    const auto waits = std::stable_partition(
+        waiters_.begin(), waiters_.end(),
+        [&](const CompactionWaiter& waiter) { return waiter.revision > finished_; });
     std::move(waits, waiters_.end(), std::back_inserter(ready));
     waiters_.erase(waits, waiters_.end());
   }
-  for (Waiter& waiter : ready) waiter.done();
+  for (CompactionWaiter& waiter : ready) waiter.done();
   PostStep({});
 }
 

@@ -29,6 +29,12 @@ struct CompactionJob {
   bool resumed = false;  // interrupted by a restart: its hash would miss deleted records
 };
 
+// Who wants to know when everything up to `revision` is deleted.
+struct CompactionWaiter {
+  Revision revision;
+  absl::AnyInvocable<void()> done;
+};
+
 // Deletes physically what marked compactions made unreachable, one job after the other, in bounded
 // steps on its executor. Safe to stop or crash anywhere: of each key the oldest revisions go first
 // and a tombstone goes after all that it hides, so that whatever prefix of the deletions survives,
@@ -50,16 +56,15 @@ class Compactor {
   void Start();
   // Returns when no step runs any more; callbacks not called yet are dropped.
   void Stop();
+  // The same, but they are kept for TakeWaiters: another compactor goes on.
+  void Retire();
+  std::vector<CompactionWaiter> TakeWaiters();
   // Calls `done` on the executor once everything up to `revision` is deleted.
   void WhenFinished(Revision revision, absl::AnyInvocable<void()> done);
   void SetFinished(Revision revision);
 
  private:
   enum class Phase { kIdle, kHash, kDrop };
-  struct Waiter {
-    Revision revision;
-    absl::AnyInvocable<void()> done;
-  };
   // Outlives the compactor in posted steps.
   struct Control {
     base::Mutex mu;  // held during a step
@@ -86,7 +91,7 @@ class Compactor {
 
   base::Mutex mu_;
   std::deque<CompactionJob> jobs_ ABSL_GUARDED_BY(mu_);
-  std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mu_);
+  std::vector<CompactionWaiter> waiters_ ABSL_GUARDED_BY(mu_);
   Revision finished_ ABSL_GUARDED_BY(mu_){-1};
   bool running_ ABSL_GUARDED_BY(mu_) = false;  // started, and a step is posted or runs
   bool started_ ABSL_GUARDED_BY(mu_) = false;

@@ -54,6 +54,8 @@ absl::StatusOr<StoreImpl::PinnedRead> StoreImpl::PinRead(Revision requested) con
     if (at > current) return Error(Errc::kFutureRevision);
     if (auto pin = pins_.Pin(at)) return PinnedRead{at, current, std::move(*pin)};
     if (requested.value() > 0) return Error(Errc::kCompacted);
+    // What is left of the head can still be read, until the new content is loaded.
+    if (superseded_.load()) return PinnedRead{at, current, ReadPin()};
     // The current revision was compacted between the two looks: there is a newer one.
   }
 }
@@ -130,6 +132,7 @@ absl::StatusOr<HashResult> StoreImpl::HashKv(Revision at) const {
     RETURN_IF_ERROR(it->status());
   }
   result.hash = hasher.hash();
+  if (superseded_.load()) return Error(Errc::kCompacted);  // parts may be of the new content
   return result;
 }
 
@@ -202,6 +205,13 @@ void StoreImpl::Publish() {
   if (!marked_.empty()) FAILPOINT("compactAfterCommitScheduledCompact");
   for (const CompactionJob& job : marked_) compactor_.Enqueue(job);
   marked_.clear();
+}
+
+void StoreImpl::Supersede(Revision compact) {
+  CHECK(batch_ == nullptr) << "a batch is open";
+  compactor_.Retire();
+  superseded_.store(true);
+  if (compact > compact_) pins_.SetCompactRevision(compact_ = compact);
 }
 
 void StoreImpl::WhenCompacted(Revision revision, absl::AnyInvocable<void()> done) {

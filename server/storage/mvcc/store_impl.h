@@ -66,6 +66,11 @@ class StoreImpl final : public Store {
   void StartCompaction() override { compactor_.Start(); }
   void Stop() override { compactor_.Stop(); }
 
+  // The engine is about to get other content, compacted at `compact`: from now on a record that is
+  // missing has been compacted, and nothing is deleted here any more. Apply thread.
+  void Supersede(Revision compact);
+  std::vector<CompactionWaiter> TakeCompactionWaiters() { return compactor_.TakeWaiters(); }
+
  private:
   friend class TxnImpl;
 
@@ -85,6 +90,7 @@ class StoreImpl final : public Store {
   ReadPins pins_;
   HashCache hashes_;
   std::atomic<std::int64_t> published_;
+  std::atomic<bool> superseded_{false};
   std::atomic<bool> any_lease_;  // else there is no need to look for leased keys
 
   // Written by readers and by the apply thread, apart from each other.

@@ -83,6 +83,8 @@ struct RevisionChanges {
   std::vector<ChangeRecord> changes;
 };
 
+class Store;
+
 // Implemented by watch; called on the apply thread for each published batch, revisions ascending,
 // after the revisions became readable. Must not block.
 class RevisionObserver {
@@ -90,6 +92,9 @@ class RevisionObserver {
   virtual ~RevisionObserver() = default;
   virtual void OnRevisions(
       const std::vector<std::shared_ptr<const RevisionChanges>>& revisions) = 0;
+  // `store` has got new content that continues the old (ReplaceableStore::Replace); the revisions
+  // in between were not announced.
+  virtual void OnReplaced(Store& /*store*/) {}
 };
 
 }  // namespace etcd::mvcc

@@ -1,0 +1,222 @@
+#include "server/node/install.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "server/base/bytes.h"
+#include "server/base/log.h"
+#include "server/base/status.h"
+#include "server/image/import.h"
+#include "server/snap/snapshotter.h"
+#include "server/storage/engine/buckets.h"
+#include "server/storage/engine/replace.h"
+#include "server/storage/mvcc/revision_key.h"
+#include "server/wal/wal.h"
+
+namespace etcd::node {
+namespace {
+
+using engine::Family;
+
+std::string Number(std::uint64_t value) {
+  std::string bytes;
+  base::AppendBigEndian64(bytes, value);
+  return bytes;
+}
+
+// Passes content on and remembers up to where it is compacted.
+class CompactionProbe final : public engine::Replacement {
+ public:
+  explicit CompactionProbe(std::unique_ptr<engine::Replacement> target)
+      : target_(std::move(target)) {}
+
+  absl::Status Write(const engine::WriteBatch& batch) override {
+    for (const engine::WriteBatch::Op& op : batch.ops()) {
+      if (op.family != Family::kMeta || op.is_delete) continue;
+      if (op.key != scheduled_key_ && op.key != finished_key_) continue;
+      if (const auto mark = mvcc::DecodeRevisionKey(op.value)) {
+        compacted_ = std::max(compacted_, mark->revision.main);
+      }
+    }
+    return target_->Write(batch);
+  }
+  absl::Status Commit() override { return target_->Commit(); }
+
+  Revision compacted() const { return compacted_; }
+
+ private:
+  const std::string scheduled_key_ =
+      engine::MetaKey(engine::kBucketMeta, engine::kMetaScheduledCompactRev);
+  const std::string finished_key_ =
+      engine::MetaKey(engine::kBucketMeta, engine::kMetaFinishedCompactRev);
+  const std::unique_ptr<engine::Replacement> target_;
+  Revision compacted_{-1};
+};
+
+// The received database as new content of the engine, ready for Commit.
+absl::StatusOr<std::unique_ptr<CompactionProbe>> Prepare(const MemberOptions& options,
+                                                         const MemberPorts& ports,
+                                                         const raft::SnapshotMetadata& metadata) {
+  ASSIGN_OR_RETURN(auto replacement, ports.engine.StartReplacement());
+  auto content = std::make_unique<CompactionProbe>(std::move(replacement));
+  const std::string path = SnapDbPath(options.snap_dir, metadata.index);
+  ASSIGN_OR_RETURN(const image::ImageInfo info,
+                   image::ImportImage(ports.file_system, path, *content));
+  if (info.consistent_index > metadata.index) {
+    return base::DataLoss(path + " is newer than its snapshot");
+  }
+  // 3.4 does not count entries without effect on the key space.
+  engine::WriteBatch batch;
+  batch.Put(Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaConsistentIndex),
+            Number(metadata.index.value()));
+  batch.Put(Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaTerm),
+            Number(metadata.term.value()));
+  RETURN_IF_ERROR(content->Write(batch));
+  return content;
+}
+
+absl::Status TryInstall(Shared& shared, ApplyLoop& apply, const raft::SnapshotMetadata& metadata) {
+  ASSIGN_OR_RETURN(const auto content, Prepare(shared.options, shared.ports, metadata));
+  RETURN_IF_ERROR(shared.store->Replace(content->compacted(), [&] { return content->Commit(); }));
+  RETURN_IF_ERROR(LoadBesideStore(shared));
+  return apply.Reload(metadata.index);
+}
+
+// Removed unless it was finished.
+class ImageSink final : public ports::SnapshotSink {
+ public:
+  ImageSink(base::FileSystem& file_system, std::string dir, raft::Message message,
+            absl::AnyInvocable<void(raft::Message)> deliver)
+      : file_system_(file_system),
+        dir_(std::move(dir)),
+        message_(std::move(message)),
+        deliver_(std::move(deliver)) {}
+  ~ImageSink() override {
+    if (file_ == nullptr) return;
+    file_.reset();
+    base::IgnoreError(file_system_.Remove(temporary_), "the next start removes it");
+  }
+
+  absl::Status Open() {
+    // Several may come at once, of the same index too.
+    static std::atomic<std::uint64_t> count{0};
+    const Index index = message_.snapshot.metadata.index;
+    temporary_ = fmt::format("{}/tmp-{:016x}-{}.snap.db", dir_, index.value(), ++count);
+    ASSIGN_OR_RETURN(file_, file_system_.Open(temporary_, base::OpenMode::kCreateOrTruncate));
+    LOG_INFO("receiving database snapshot", {"incoming-snapshot-index", index},
+             {"remote-snapshot-sender-id", base::FormatHex(message_.from.value())});
+    return absl::OkStatus();
+  }
+
+  absl::Status Write(std::span<const char> bytes) override {
+    RETURN_IF_ERROR(file_->WriteAt(size_, {bytes.data(), bytes.size()}));
+    size_ += bytes.size();
+    return absl::OkStatus();
+  }
+
+  absl::Status Finish() override {
+    const Index index = message_.snapshot.metadata.index;
+    RETURN_IF_ERROR(file_->Sync());
+    ASSIGN_OR_RETURN(const image::ImageInfo info, image::VerifyImage(file_system_, temporary_));
+    if (info.consistent_index > index) {
+      return base::DataLoss("the database is newer than its snapshot");
+    }
+    RETURN_IF_ERROR(file_system_.Rename(temporary_, SnapDbPath(dir_, index)));
+    file_.reset();
+    RETURN_IF_ERROR(file_system_.SyncDir(dir_));
+    LOG_INFO("received and saved database snapshot", {"incoming-snapshot-index", index},
+             {"bytes", size_});
+    deliver_(std::move(message_));
+    return absl::OkStatus();
+  }
+
+ private:
+  base::FileSystem& file_system_;
+  const std::string dir_;
+  raft::Message message_;
+  absl::AnyInvocable<void(raft::Message)> deliver_;
+  std::string temporary_;
+  std::unique_ptr<base::File> file_;  // null before Open and after Finish
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace
+
+std::string SnapDbPath(const std::string& dir, Index index) {
+  return fmt::format("{}/{:016x}.snap.db", dir, index.value());
+}
+
+absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> ReceiveImage(
+    base::FileSystem& file_system, const std::string& dir, raft::Message message,
+    absl::AnyInvocable<void(raft::Message)> deliver) {
+  auto sink = std::make_unique<ImageSink>(file_system, dir, std::move(message), std::move(deliver));
+  RETURN_IF_ERROR(sink->Open());
+  return std::unique_ptr<ports::SnapshotSink>(std::move(sink));
+}
+
+bool Install(Shared& shared, ApplyLoop& apply, const raft::SnapshotMetadata& metadata) {
+  LOG_INFO("applying snapshot", {"incoming-leader-snapshot-index", metadata.index},
+           {"incoming-leader-snapshot-term", metadata.term});
+  const absl::Status status = TryInstall(shared, apply, metadata);
+  if (status.ok()) {
+    LOG_INFO("applied snapshot", {"incoming-leader-snapshot-index", metadata.index});
+    return true;
+  }
+  if (status.code() == absl::StatusCode::kResourceExhausted) return false;
+  shared.Halt("failed to install a snapshot", status);
+  return false;
+}
+
+absl::StatusOr<Index> ReadConsistentIndex(const engine::KvEngine& engine) {
+  ASSIGN_OR_RETURN(const auto bytes,
+                   engine.Get(Family::kMeta,
+                              engine::MetaKey(engine::kBucketMeta, engine::kMetaConsistentIndex)));
+  if (!bytes.has_value()) return Index();
+  if (bytes->size() != 8) return base::DataLoss("the consistent index is damaged");
+  return Index(base::LoadBigEndian64(bytes->data()));
+}
+
+absl::Status InstallPending(const MemberOptions& options, const MemberPorts& ports) {
+  if (!wal::Exists(ports.file_system, options.wal_dir)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Index applied, ReadConsistentIndex(ports.engine));
+  ASSIGN_OR_RETURN(const auto recorded, wal::ValidSnapshots(ports.file_system, options.wal_dir));
+  const raftcodec::WalSnapshot* newest = nullptr;
+  for (const raftcodec::WalSnapshot& snapshot : recorded) {
+    if (newest == nullptr || snapshot.index > newest->index) newest = &snapshot;
+  }
+  Index installed = applied;
+  if (newest != nullptr && newest->index > applied &&
+      ports.file_system.Exists(SnapDbPath(options.snap_dir, newest->index))) {
+    LOG_INFO("installing a snapshot that was received before", {"snapshot-index", newest->index},
+             {"applied-index", applied});
+    raft::SnapshotMetadata metadata;
+    metadata.index = newest->index;
+    metadata.term = newest->term;
+    ASSIGN_OR_RETURN(const auto content, Prepare(options, ports, metadata));
+    RETURN_IF_ERROR(content->Commit());
+    installed = newest->index;
+  }
+  snap::Snapshotter snapshotter(ports.file_system, options.snap_dir);
+  RETURN_IF_ERROR(snapshotter.Prepare());
+  return snapshotter.ReleaseSnapDbs(installed + 1);
+}
+
+absl::Status LoadBesideStore(Shared& shared) {
+  RETURN_IF_ERROR(shared.lessor->Load(shared.ports.engine));
+  RETURN_IF_ERROR(shared.store->ForEachLeasedKey([&](std::string_view key, LeaseId lease) {
+    if (const absl::Status status = shared.lessor->Attach(lease, key); !status.ok()) {
+      LOG_WARN("a key names a lease that does not exist", {"lease-id", lease});
+    }
+  }));
+  shared.lessor->Publish();
+  RETURN_IF_ERROR(shared.cluster.Load(shared.ports.engine));
+  RETURN_IF_ERROR(shared.alarms.Load(shared.ports.engine));
+  shared.quota.SetUsed(shared.ports.engine.Size().total);
+  return absl::OkStatus();
+}
+
+}  // namespace etcd::node

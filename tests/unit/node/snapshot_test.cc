@@ -1,0 +1,205 @@
+// Members that are so far behind that they need a snapshot: sent, received, installed, and a crash
+// at every step of it.
+#include <etcdserverpb/raft_internal.pb.h>
+
+#include <gtest/gtest.h>
+
+#include "server/base/check.h"
+#include "server/base/status.h"
+#include "tests/support/sim_cluster.h"
+
+namespace etcd::node {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::DiskOp;
+using testing::SimCluster;
+
+void SmallLogs(MemberOptions& options) {
+  options.snapshot_count = 10;
+  options.catchup_entries = 3;
+  options.wal_segment_bytes = 64 << 10;
+}
+
+std::string Key(int i) { return "key" + std::to_string(i); }
+
+// A cluster whose member `lagging` has been away for so long that the log does not reach it.
+struct Lagging {
+  explicit Lagging(std::uint64_t seed) : cluster(seed, 3, SmallLogs) {
+    CHECK(cluster.Boot());
+    const std::size_t leader = cluster.AwaitLeader();
+    lagging = (leader + 1) % 3;
+    other = (leader + 2) % 3;
+    for (int i = 0; i < 5; ++i) CHECK_OK(cluster[leader].Put(Key(i), "old").status);
+    CHECK(cluster.AwaitConverged());
+    cluster.Kill(lagging);
+    for (int i = 0; i < 60; ++i) CHECK_OK(cluster[other].Put(Key(i), "new").status);
+  }
+
+  void Return() { CHECK_OK(cluster.Open(lagging)); }
+
+  // The member has everything, and the same as the others.
+  void ExpectCaughtUp() {
+    ASSERT_TRUE(cluster.AwaitConverged());
+    for (int i = 0; i < 60; ++i) EXPECT_EQ(cluster[lagging].Get(Key(i)), "new") << i;
+    EXPECT_TRUE(cluster.CommonHash().has_value());
+    EXPECT_EQ(cluster[lagging]->Members().size(), 3U);
+  }
+
+  SimCluster cluster;
+  std::size_t lagging = 0;
+  std::size_t other = 0;
+};
+
+TEST(Snapshot, BringsAMemberUpToDateThatTheLogDoesNotReach) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Lagging away(seed);
+    away.Return();
+    away.ExpectCaughtUp();
+    EXPECT_GE(away.cluster.network.snapshots_delivered(), 1U);
+    // It takes part again: forwards, applies, and comes back from its own disk.
+    ASSERT_TRUE(away.cluster[away.lagging].Put("after", "1").status.ok());
+    away.cluster.Crash(away.lagging, seed);
+    away.Return();
+    away.ExpectCaughtUp();
+    EXPECT_EQ(away.cluster[away.lagging].Get("after"), "1");
+  }
+}
+
+TEST(Snapshot, ThatBreaksOffIsSentAgain) {
+  Lagging away(1);
+  away.cluster.network.snapshot_fails_after = 4096;
+  away.Return();
+  away.cluster.scheduler.RunFor(seconds(3));
+  EXPECT_EQ(away.cluster.network.snapshots_delivered(), 0U);
+  away.cluster.network.snapshot_fails_after.reset();
+  away.ExpectCaughtUp();
+}
+
+// Nothing of the log that the receiver needs next goes away while it is being served.
+TEST(Snapshot, UnderWayHoldsTheLogBack) {
+  Lagging away(2);
+  away.cluster.network.faults.delay_min = milliseconds(20);
+  away.cluster.network.faults.delay_max = milliseconds(40);
+  away.Return();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(away.cluster[away.other].Put(Key(i % 60), "new").status.ok());
+  }
+  away.ExpectCaughtUp();
+  EXPECT_EQ(away.cluster.network.snapshots_delivered(), 1U);
+}
+
+// The process dies, with the power or without, at the n-th operation of its disk after it came
+// back, for every n until it has caught up.
+class SnapshotCrash : public ::testing::TestWithParam<bool> {};
+
+TEST_P(SnapshotCrash, AtEveryStepOfAnInstallationIsRepairedByAStart) {
+  const bool power_cut = GetParam();
+  for (int crash_at = 0; crash_at < 1000; ++crash_at) {
+    Lagging away(3);
+    testing::SimDisk& disk = away.cluster[away.lagging].disk;
+    int operations = 0;
+    bool crashed = false;
+    away.Return();
+    disk.SetFaultHook([&](DiskOp, const std::string&) {
+      crashed = crashed || operations++ == crash_at;
+      return crashed ? absl::InternalError("the process is dead") : absl::OkStatus();
+    });
+    const auto caught_up = [&] {
+      return away.cluster[away.lagging].Get(Key(59)) == "new" &&
+             away.cluster[away.lagging]->status().applied ==
+                 away.cluster[away.other]->status().applied;
+    };
+    away.cluster.WaitFor([&] { return crashed || caught_up(); });
+    const bool done = !crashed;
+    if (power_cut) {
+      away.cluster.Crash(away.lagging, static_cast<std::uint64_t>(crash_at));
+    } else {
+      away.cluster.Kill(away.lagging);
+    }
+    const absl::Status opened = away.cluster.Open(away.lagging);
+    ASSERT_TRUE(opened.ok()) << opened << " after operation " << crash_at;
+    away.ExpectCaughtUp();
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "after operation " << crash_at;
+    if (!done) continue;
+    EXPECT_GT(crash_at, 10);
+    return;
+  }
+  FAIL() << "the installation never ends";
+}
+
+INSTANTIATE_TEST_SUITE_P(Deaths, SnapshotCrash, ::testing::Bool());
+
+// etcd issue 18055: two snapshots shortly one after the other.
+TEST(Snapshot, Bug18055AnotherOneFollowsAtOnce) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Lagging away(seed);
+    away.Return();
+    ASSERT_TRUE(
+        away.cluster.WaitFor([&] { return away.cluster.network.snapshots_delivered() > 0; }));
+    away.cluster.network.Partition({away.lagging});
+    for (int i = 0; i < 60; ++i) {
+      ASSERT_TRUE(away.cluster[away.other].Put(Key(i), "new").status.ok());
+    }
+    // Long enough for the leader to let go of the log.
+    away.cluster.scheduler.RunFor(seconds(31));
+    for (int i = 0; i < 60; ++i) {
+      ASSERT_TRUE(away.cluster[away.other].Put(Key(i), "new").status.ok());
+    }
+    away.cluster.network.Heal();
+    away.ExpectCaughtUp();
+    away.cluster.Crash(away.lagging, seed);
+    away.Return();
+    away.ExpectCaughtUp();
+    EXPECT_GE(away.cluster.network.snapshots_delivered(), 2U);
+  }
+}
+
+// etcd issue 13933: the index that came with the snapshot is the one that counts afterwards.
+TEST(Snapshot, Bug13933ItsIndexSurvivesACrashRightAfterIt) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Lagging away(seed);
+    away.Return();
+    const auto before = away.cluster[away.lagging]->status().applied;
+    ASSERT_TRUE(away.cluster.WaitFor([&] {
+      return away.cluster[away.lagging]->status().applied > before + 20;  // in one step
+    }));
+    away.cluster.Crash(away.lagging, seed);
+    away.Return();
+    EXPECT_GT(away.cluster[away.lagging]->status().applied, before + 20);
+    away.ExpectCaughtUp();
+  }
+}
+
+// Leases are part of what is installed, with the keys that hang on them.
+TEST(Snapshot, BringsLeasesAndTheirKeys) {
+  SimCluster cluster(5, 3, SmallLogs);
+  ASSERT_TRUE(cluster.Boot());
+  const std::size_t leader = cluster.AwaitLeader();
+  const std::size_t lagging = (leader + 1) % 3;
+  cluster.Kill(lagging);
+  ASSERT_TRUE(cluster[leader]
+                  .Run([](etcdserverpb::InternalRaftRequest& request) {
+                    request.mutable_lease_grant()->set_id(7);
+                    request.mutable_lease_grant()->set_ttl(1000);
+                  })
+                  .status.ok());
+  ASSERT_TRUE(cluster[leader].Put("leased", "1", 7).status.ok());
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(cluster[leader].Put(Key(i), "new").status.ok());
+  ASSERT_TRUE(cluster.Open(lagging).ok());
+  ASSERT_TRUE(cluster.AwaitConverged());
+  EXPECT_EQ(cluster.network.snapshots_delivered(), 1U);
+  EXPECT_EQ(cluster[lagging]->lessor().KeysOf(LeaseId(7)), std::vector<std::string>{"leased"});
+  ASSERT_TRUE(cluster[lagging]
+                  .Run([](etcdserverpb::InternalRaftRequest& request) {
+                    request.mutable_lease_revoke()->set_id(7);
+                  })
+                  .status.ok());
+  ASSERT_TRUE(cluster.AwaitConverged());
+  EXPECT_EQ(cluster[lagging].Get("leased"), "");
+  EXPECT_TRUE(cluster.CommonHash().has_value());
+}
+
+}  // namespace
+}  // namespace etcd::node
