@@ -154,7 +154,9 @@ void Loop::RunOnce(std::chrono::milliseconds wait) {
 }
 
 Connection::Connection(Loop& loop, const std::string& host, std::uint16_t port)
-    : Connection(loop, host + ":" + std::to_string(port), ConnectedSocket(host, port)) {}
+    : Connection(loop, host + ":" + std::to_string(port), ConnectedSocket(host, port)) {
+  Flush();
+}
 
 std::unique_ptr<Connection> Connection::TryConnect(Loop& loop, const std::string& host,
                                                    std::uint16_t port) {
@@ -187,7 +189,6 @@ Connection::Connection(Loop& loop, std::string authority, int fd)
   event.events = EPOLLIN;
   event.data.ptr = this;
   epoll_ctl(loop_.fd(), EPOLL_CTL_ADD, fd_, &event);
-  Flush();
 }
 
 Connection::~Connection() {

@@ -55,7 +55,8 @@ class Connection {
   using OnMessage = std::function<void(std::string_view message)>;
 
   Connection(Loop& loop, const std::string& host, std::uint16_t port);
-  // Null when nobody listens there, or no answer came within a second.
+  // Null when nobody listens there, or no answer came within a second. Set OnBroken before anything
+  // else.
   static std::unique_ptr<Connection> TryConnect(Loop& loop, const std::string& host,
                                                 std::uint16_t port);
   ~Connection();

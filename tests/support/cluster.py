@@ -249,9 +249,10 @@ class ClusterLoad:
         """Since mark(): writes, reads, longest_gap_ms, slowest_ms, errors by text."""
         return json.loads(self._ask("report"))
 
-    def use_endpoints(self):
-        """After the members of the cluster changed."""
-        self._ask("endpoints " + self.cluster.endpoints())
+    def use_endpoints(self, members=None):
+        """After the members of the cluster changed, or to talk to some of them only."""
+        chosen = self.cluster.members if members is None else members
+        self._ask("endpoints " + ",".join(member.endpoint() for member in chosen))
 
     def wait_writes(self, count=200, timeout=30.0):
         """Until so many more writes were acknowledged."""

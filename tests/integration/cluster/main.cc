@@ -161,9 +161,9 @@ class Client {
     };
     return fmt::format(
         "{{\"writes\": {}, \"reads\": {}, \"longest_gap_ms\": {:.1f}, \"slowest_ms\": {:.1f}, "
-        "\"head\": {}, \"errors\": {{{}}}}}",
+        "\"head\": {}, \"failed_writes\": {}, \"errors\": {{{}}}}}",
         report.writes, report.reads, ms(report.longest_gap), ms(report.slowest), ledger_.head(),
-        errors);
+        report.failed_writes, errors);
   }
 
   // ---- The end: every member must come to the same history.

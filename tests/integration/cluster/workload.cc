@@ -48,6 +48,7 @@ void Workload::Tick(SteadyClock::time_point now) {
     if (operation->given_up || now - operation->started < options_.patience) continue;
     operation->given_up = true;
     ++report_.errors["no answer in time"];
+    if (!operation->is_read) ++report_.failed_writes;
     writers_[operation->writer].busy = false;
     --open_;
   }
@@ -114,7 +115,9 @@ void Workload::OnEnd(const std::shared_ptr<Operation>& operation,
     return;
   }
   ++report_.errors[trailer.status == 0 ? "not a response" : trailer.text];
-  if (!operation->is_read) unknown_.push_back(operation);
+  if (operation->is_read) return;
+  unknown_.push_back(operation);
+  if (!operation->given_up) ++report_.failed_writes;
 }
 
 // Into operation.answer, as the answer of a transaction or of a range.

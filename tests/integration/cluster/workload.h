@@ -29,8 +29,9 @@ class Workload {
   };
   // Since Mark.
   struct Report {
-    std::int64_t writes = 0;                     // acknowledged
-    std::int64_t reads = 0;                      // linearizable
+    std::int64_t writes = 0;  // acknowledged
+    std::int64_t reads = 0;   // linearizable
+    std::int64_t failed_writes = 0;
     std::map<std::string, std::int64_t> errors;  // of all calls, by text
     std::chrono::nanoseconds longest_gap{0};     // without an acknowledged write
     std::chrono::nanoseconds slowest{0};         // acknowledged write
