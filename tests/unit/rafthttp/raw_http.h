@@ -47,6 +47,9 @@ class RawConnection {
     const int size = 4096;
     ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
   }
+  void ShutdownWrite() const { ::shutdown(descriptor_, SHUT_WR); }
+  // A read came to the end of the connection, or broke.
+  bool ended() const { return ended_; }
   void Close() {
     if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
   }
@@ -78,17 +81,19 @@ class RawConnection {
   }
 
  private:
-  bool ReadSome(std::string& into) const {
+  bool ReadSome(std::string& into) {
     pollfd entry{descriptor_, POLLIN, 0};
     if (::poll(&entry, 1, 20'000) <= 0) return false;
     char buffer[65536];
     const ssize_t got = ::recv(descriptor_, buffer, sizeof buffer, 0);
-    if (got <= 0) return false;
+    ended_ = got <= 0;
+    if (ended_) return false;
     into.append(buffer, static_cast<std::size_t>(got));
     return true;
   }
 
   int descriptor_;
+  bool ended_ = false;
 };
 
 // A listener that answers nothing of itself.
