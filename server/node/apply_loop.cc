@@ -203,9 +203,7 @@ void ApplyLoop::Answer(std::vector<apply::Outcome>& outcomes) {
     }
     shared_.store->WhenCompacted(
         *outcomes[i].physical,
-        [done = std::move(waiters[i].done), result = std::move(outcomes[i].result)]() mutable {
-          done(std::move(result));
-        });
+        deletions_->Add(std::move(waiters[i].done), std::move(outcomes[i].result)));
   }
 }
 

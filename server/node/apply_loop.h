@@ -11,6 +11,7 @@
 
 #include "server/apply/applier.h"
 #include "server/base/mutex.h"
+#include "server/node/deletion_waits.h"
 #include "server/node/shared.h"
 #include "server/raft/types.h"
 
@@ -58,6 +59,8 @@ class ApplyLoop {
   // Thread-safe. Calls `reads` with OK once `index` is applied, at once if it is.
   void WhenApplied(Index index, std::vector<ReadDone> reads);
   void FailReads(const absl::Status& status);
+  // After the store's Stop: physical compactions that were not over by then.
+  void FailDeletions(const absl::Status& status) { deletions_->FailAll(status); }
 
   // What the raft core must be told, in this order: the snapshot, the configuration changes, then
   // the index.
@@ -100,6 +103,7 @@ class ApplyLoop {
 
   Shared& shared_;
   ApplyObserver& observer_;
+  const std::shared_ptr<DeletionWaits> deletions_ = std::make_shared<DeletionWaits>();
 
   // Of the thread that works.
   apply::Applier applier_;

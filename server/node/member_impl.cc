@@ -277,6 +277,7 @@ void MemberImpl::FinishStop(absl::AnyInvocable<void()> done) {
     apply_->FailReads(Error(Errc::kStopped));
     snapshots_->Finish([this, done = std::move(done)]() mutable {
       shared_.store->Stop();
+      apply_->FailDeletions(Error(Errc::kStopped));
       LOG_INFO("stopped the member", {"applied-index", shared_.applied.load()});
       done();
     });

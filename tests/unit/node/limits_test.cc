@@ -50,8 +50,10 @@ TEST(FullDisk, OfTheLogRefusesWritesServesReadsAndRecovers) {
 
   member.disk.SetCapacity(UINT64_MAX);
   const auto start = member.scheduler.clock().Now();
-  while (!member.Put("b", "1").status.ok()) member.scheduler.RunFor(std::chrono::milliseconds(100));
-  EXPECT_LT(member.scheduler.clock().Now() - start, seconds(10));
+  while (!member.Put("b", "1").status.ok()) {
+    member.scheduler.RunFor(std::chrono::milliseconds(100));
+    ASSERT_LT(member.scheduler.clock().Now() - start, seconds(10)) << "there is room again";
+  }
   member.Kill();
   ASSERT_TRUE(member.Boot().ok());
   for (int i = 0; i < accepted; ++i) EXPECT_EQ(member.Get("k" + std::to_string(i)), big);
@@ -153,6 +155,7 @@ TEST(Limits, AppliedBeyondTheQuotaTheAlarmIsRaisedAndOutlivesARestart) {
   ASSERT_TRUE(member.WaitFor([&] { return member->HasAlarm(AlarmType::kNoSpace); }));
   EXPECT_EQ(ErrcOf(member.Put("b", "1").status), Errc::kNoSpace);
   EXPECT_EQ(member.Get("b"), "");
+  ASSERT_TRUE(member.engine.Flush().ok());  // so that the log does not raise it once more
   member.Crash(21);
   ASSERT_TRUE(member.Boot().ok());
   EXPECT_TRUE(member->HasAlarm(AlarmType::kNoSpace));
@@ -406,6 +409,27 @@ TEST(PhysicalCompaction, IsAnsweredWhenTheRecordsAreGone) {
   const auto it = member.engine.Scan(engine::Family::kKey, "", "");
   for (; it->Valid(); it->Next()) ++records;
   EXPECT_EQ(records, 2);
+}
+
+TEST(PhysicalCompaction, AStopAnswersWhoWaitsForIt) {
+  SimMember member(20);
+  ASSERT_TRUE(member.Boot().ok());
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(member.Put("a", "1").status.ok());
+  auto reader = member->store().Range({.range = {"a", ""}, .revision = Revision(5)});
+  ASSERT_TRUE(reader.ok());
+  const auto pending = member.Propose([](InternalRaftRequest& request) {
+    request.mutable_compaction()->set_revision(10);
+    request.mutable_compaction()->set_physical(true);
+  });
+  member.scheduler.RunFor(seconds(1));
+  EXPECT_EQ(member->store().compact_revision(), Revision(10));
+  EXPECT_FALSE(pending->result.has_value()) << "the reader's records are still there";
+  bool stopped = false;
+  member->Stop([&] { stopped = true; });
+  ASSERT_TRUE(member.WaitFor([&] { return stopped; }));
+  ASSERT_TRUE(pending->result.has_value());
+  EXPECT_EQ(ErrcOf(pending->result->status), Errc::kStopped);
+  reader = absl::UnknownError("gone");
 }
 
 }  // namespace
