@@ -42,7 +42,7 @@ struct TransportOptions {
   std::size_t connections_max = 4096;  // accepted ones; the oldest without a request gives way
   std::size_t head_bytes_max = 64 << 10;
   std::size_t body_bytes_max = 64 << 10;              // of requests for the other handler: 413
-  std::size_t bodies_bytes_max = 256 << 20;           // all bodies and frames under way together
+  std::size_t bodies_bytes_max = 256 << 20;           // accepted bodies under way, all together
   std::size_t message_bytes_max = 64 << 20;           // one raft message on a stream or pipeline
   std::size_t snapshot_message_bytes_max = 64 << 20;  // the kSnap before its database, as Go 3.6
   std::size_t reply_bytes_max = 64 << 20;             // answers to Ask

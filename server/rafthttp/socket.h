@@ -33,6 +33,8 @@ class ByteStream {
  public:
   virtual ~ByteStream() = default;
   virtual int descriptor() const = 0;
+  // Fewer bytes than there is room for mean that nothing more is there: the caller waits for the
+  // descriptor, so nothing may be kept behind it (TLS: read until it wants to wait).
   virtual IoResult Read(std::span<char> into) = 0;
   virtual IoResult Write(const iovec* entries, std::size_t count) = 0;
 };
