@@ -212,7 +212,7 @@ void Applier::ApplyLegacy(const LegacyRequest& request, const raft::Entry& at, B
     LOG_DEBUG("skipped a v2 request of the log", {"index", at.index});
   }
   if (request.id == 0) return;
-  out.outcomes.push_back({RequestId(request.id), {status, {}, Revision(), at.index}, Revision()});
+  out.outcomes.push_back({RequestId(request.id), {status, {}, Revision(), at.index}, std::nullopt});
 }
 
 }  // namespace etcd::apply

@@ -158,6 +158,25 @@ absl::StatusOr<ConfChangeContext> DecodeMember(std::string_view json) {
   return context;
 }
 
+std::string EncodeMembers(const View& view) {
+  std::string out = "[";
+  for (const auto& [id, member] : view.members) {
+    if (out.size() > 1) out += ',';
+    out += EncodeMember(member);
+  }
+  return out + "]";
+}
+
+absl::StatusOr<std::vector<Member>> DecodeMembers(std::string_view json) {
+  const Json array = Parse(json);
+  if (!array.is_array()) return Malformed();
+  std::vector<Member> out(array.size());
+  for (std::size_t i = 0; i < array.size(); ++i) {
+    if (!ReadMember(array[i], out[i])) return Malformed();
+  }
+  return out;
+}
+
 std::string EncodeAttributes(const Member& member) {
   std::string out = "{";
   if (!member.name.empty()) out += "\"name\":" + QuoteJson(member.name);

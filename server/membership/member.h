@@ -69,6 +69,10 @@ std::string EncodePromotion(MemberId id);
 // kInvalidArgument when it is no such object.
 absl::StatusOr<ConfChangeContext> DecodeMember(std::string_view json);
 
+// The list that /members answers with: a JSON array, ascending by id.
+std::string EncodeMembers(const View& view);
+absl::StatusOr<std::vector<Member>> DecodeMembers(std::string_view json);
+
 // {"name":"n1","clientURLs":["http://..."]}: the attributes a member publishes (v2 form).
 std::string EncodeAttributes(const Member& member);
 absl::StatusOr<Member> DecodeAttributes(std::string_view json);

@@ -7,6 +7,7 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/membership/member.h"
+#include "server/node/force_new_cluster.h"
 #include "server/raftcodec/raftpb.h"
 #include "server/raftcodec/walpb.h"
 
@@ -111,6 +112,31 @@ absl::Status CheckTogether(const Boot& boot, Index applied) {
   return absl::OkStatus();
 }
 
+// A member that was added to a running cluster: it learns everything, its configuration too, from
+// the leader.
+absl::StatusOr<Boot> Join(const MemberOptions& options, const MemberPorts& ports, Boot boot) {
+  boot.id = options.joins->own_id;
+  boot.cluster_id = options.joins->id;
+  const std::string metadata = raftcodec::EncodeWalMetadata({boot.id, boot.cluster_id});
+  ASSIGN_OR_RETURN(boot.wal, wal::Wal::Create(ports.file_system, options.wal_dir, metadata,
+                                              WalOptions(options, ports)));
+  LOG_INFO("joining an existing cluster", {"local-member-id", base::FormatHex(boot.id.value())},
+           {"cluster-id", base::FormatHex(boot.cluster_id.value())});
+  return boot;
+}
+
+absl::Status Force(Boot& boot) {
+  ForcedLog forced = ForceSingleVoter(boot.id, boot.raft.conf_state, boot.raft.applied,
+                                      boot.raft.hard_state, boot.raft.entries);
+  LOG_INFO("forcing restart member", {"local-member-id", base::FormatHex(boot.id.value())},
+           {"cluster-id", base::FormatHex(boot.cluster_id.value())},
+           {"commit-index", forced.hard_state.commit}, {"changes", forced.added.size()});
+  RETURN_IF_ERROR(boot.wal->Save(forced.hard_state, forced.added));
+  boot.raft.hard_state = forced.hard_state;
+  for (raft::Entry& entry : forced.added) boot.raft.entries.push_back(std::move(entry));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Boot> Restart(const MemberOptions& options, const MemberPorts& ports, Index applied,
                              Boot boot) {
   ASSIGN_OR_RETURN(auto recorded, wal::ValidSnapshots(ports.file_system, options.wal_dir));
@@ -132,11 +158,13 @@ absl::StatusOr<Boot> Restart(const MemberOptions& options, const MemberPorts& po
   boot.cluster_id = metadata.cluster_id;
   boot.raft.hard_state = replay.hard_state;
   boot.raft.entries = std::move(replay.entries);
-  if (boot.raft.hard_state.empty() && !boot.raft.snapshot.index) {
+  const bool is_empty = boot.raft.hard_state.empty() && !boot.raft.snapshot.index;
+  if (is_empty && !options.may_have_joined) {
     RETURN_IF_ERROR(FinishBootstrap(options, boot));
   }
   RETURN_IF_ERROR(CheckTogether(boot, applied));
   boot.raft.hard_state.commit = std::max(boot.raft.hard_state.commit, applied);
+  if (options.force_new_cluster) RETURN_IF_ERROR(Force(boot));
   LOG_INFO("restarting local member", {"local-member-id", base::FormatHex(boot.id.value())},
            {"cluster-id", base::FormatHex(boot.cluster_id.value())},
            {"commit-index", boot.raft.hard_state.commit}, {"applied-index", applied},
@@ -159,6 +187,7 @@ absl::StatusOr<Boot> BootFromDisk(const MemberOptions& options, const MemberPort
     return Restart(options, ports, applied, std::move(boot));
   }
   if (applied) return base::DataLoss("the backend holds data, but there is no write-ahead log");
+  if (options.joins.has_value()) return Join(options, ports, std::move(boot));
   return NewCluster(options, ports, std::move(boot));
 }
 

@@ -5,16 +5,24 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/node/entries.h"
+#include "server/node/versions.h"
 
 namespace etcd::node {
 namespace {
 
-// As etcd: at the first commit of a term and every 4 s.
-constexpr std::chrono::seconds kVersionInterval(4);
+constexpr int kFirstMinorWithPublish = 6;  // ClusterMemberAttrSet
 
-// major.minor.0 of a server version: what the cluster can agree on.
-std::string ClusterVersionOf(const std::string& server_version) {
-  return server_version.substr(0, server_version.rfind('.')) + ".0";
+// The form of the attributes that every member of a cluster of this version understands; in a
+// cluster of one there is nobody else.
+std::string EncodeAttributes(RequestId id, const Shared& shared) {
+  const membership::ViewPtr view = shared.cluster.view();
+  if (view->members.size() == 1 || MinorOf(view->cluster_version) >= kFirstMinorWithPublish) {
+    return EncodeMemberAttributes(id, shared.id, shared.options.name, shared.options.client_urls);
+  }
+  membership::Member self;
+  self.name = shared.options.name;
+  self.client_urls = shared.options.client_urls;
+  return EncodeLegacyPut(id, LegacyAttributesPath(shared.id), membership::EncodeAttributes(self));
 }
 
 }  // namespace
@@ -22,6 +30,8 @@ std::string ClusterVersionOf(const std::string& server_version) {
 Duties::Duties(Shared& shared, Propose propose)
     : shared_(shared),
       propose_(std::move(propose)),
+      versions_(shared, [this](auto encode,
+                               ProposeDone done) { propose_(std::move(encode), std::move(done)); }),
       compactor_(std::make_unique<AutoCompactor>(shared.options, shared.ports.raft.clock().Now())) {
 }
 
@@ -30,7 +40,7 @@ void Duties::Start(absl::AnyInvocable<void()> ready) { ready_ = std::move(ready)
 void Duties::OnTick() {
   if (shared_.is_stopping.load()) return;
   Publish();
-  DecideClusterVersion();
+  versions_.OnTick();
   RaiseAlarm();
   Compact();
 }
@@ -38,39 +48,22 @@ void Duties::OnTick() {
 // Answers come on other threads and are brought back to the raft thread, where this state lives.
 void Duties::Publish() {
   if (published_ || publishing_ || shared_.leader.load() == 0) return;
-  publishing_ = true;
-  propose_(
-      [this](RequestId id) {
-        return EncodeMemberAttributes(id, shared_.id, shared_.options.name,
-                                      shared_.options.client_urls);
-      },
-      [this](apply::Result result) {
-        shared_.ports.raft.Post([this, ok = result.status.ok()] {
-          publishing_ = false;
-          if (!ok || published_) return;
-          published_ = true;
-          LOG_INFO("published local member to cluster through raft",
-                   {"local-member-id", base::FormatHex(shared_.id.value())});
-          if (ready_) std::exchange(ready_, nullptr)();
-        });
-      });
-}
-
-// A cluster of one decides by itself; with more members the versions of the others count too, and
-// they come with the peer protocol.
-void Duties::DecideClusterVersion() {
-  if (!is_leader() || deciding_) return;
-  const auto now = shared_.ports.raft.clock().Now();
-  if (now < next_version_check_) return;
-  next_version_check_ = now + kVersionInterval;
+  // With others the form depends on the version, which the leader sets first of all.
   const membership::ViewPtr view = shared_.cluster.view();
-  const std::string version = ClusterVersionOf(shared_.options.server_version);
-  if (view->members.size() != 1 || view->cluster_version == version) return;
-  if (view->downgrade.has_value() && view->downgrade->enabled) return;
-  deciding_ = true;
-  propose_(
-      [version](RequestId id) { return EncodeClusterVersion(id, version); },
-      [this](const apply::Result&) { shared_.ports.raft.Post([this] { deciding_ = false; }); });
+  if (!view->members.contains(shared_.id)) return;  // not that far yet
+  if (view->members.size() > 1 && view->cluster_version.empty()) return;
+  publishing_ = true;
+  propose_([this](RequestId id) { return EncodeAttributes(id, shared_); },
+           [this](apply::Result result) {
+             shared_.ports.raft.Post([this, ok = result.status.ok()] {
+               publishing_ = false;
+               if (!ok || published_) return;
+               published_ = true;
+               LOG_INFO("published local member to cluster through raft",
+                        {"local-member-id", base::FormatHex(shared_.id.value())});
+               if (ready_) std::exchange(ready_, nullptr)();
+             });
+           });
 }
 
 void Duties::RaiseAlarm() {

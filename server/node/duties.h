@@ -8,6 +8,7 @@
 
 #include "server/node/auto_compactor.h"
 #include "server/node/shared.h"
+#include "server/node/version_duty.h"
 
 namespace etcd::node {
 
@@ -24,13 +25,12 @@ class Duties {
   // `ready` is called once, when the attributes are published.
   void Start(absl::AnyInvocable<void()> ready);
   void OnTick();
-  void OnTermStarted() { next_version_check_ = {}; }
+  void OnTermStarted() { versions_.OnTermStarted(); }
   // Thread-safe: the quota was exceeded here; the alarm is raised unless it is already.
   void RaiseNoSpace() { wants_alarm_.store(true); }
 
  private:
   void Publish();
-  void DecideClusterVersion();
   void RaiseAlarm();
   void Compact();
   bool is_leader() const { return shared_.leader.load() == shared_.id.value(); }
@@ -40,8 +40,7 @@ class Duties {
   absl::AnyInvocable<void()> ready_;
   bool published_ = false;
   bool publishing_ = false;
-  bool deciding_ = false;
-  base::Clock::Monotonic next_version_check_;
+  VersionDuty versions_;
   std::atomic<bool> wants_alarm_{false};
   bool raising_ = false;
   std::unique_ptr<AutoCompactor> compactor_;

@@ -2,6 +2,8 @@
 
 #include <etcdserverpb/raft_internal.pb.h>
 
+#include "server/base/bytes.h"
+
 namespace etcd::node {
 namespace {
 
@@ -29,6 +31,32 @@ std::string EncodeClusterVersion(RequestId id, std::string_view version) {
   auto request = WithHeader(id);
   request.mutable_cluster_version_set()->set_ver(std::string(version));
   return request.SerializeAsString();
+}
+
+std::string EncodeDowngradeCancel(RequestId id) {
+  auto request = WithHeader(id);
+  request.mutable_downgrade_info_set();
+  return request.SerializeAsString();
+}
+
+std::string LegacyAttributesPath(MemberId member) {
+  return "/0/members/" + base::FormatHex(member.value()) + "/attributes";
+}
+
+// Request: 1 ID, 2 Method, 3 Path, 4 Val; Go writes these other fields even when they are empty:
+//   5 Dir, 6 PrevValue, 7 PrevIndex, 9 Expiration, 10 Wait, 11 Since, 12 Recursive, 13 Sorted,
+//   14 Quorum, 15 Time, 16 Stream
+std::string EncodeLegacyPut(RequestId id, std::string_view path, std::string_view value) {
+  constexpr std::string_view kEmptyFields(
+      "\x28\x00\x32\x00\x38\x00\x48\x00\x50\x00\x58\x00"
+      "\x60\x00\x68\x00\x70\x00\x78\x00\x80\x01\x00",
+      23);
+  std::string out;
+  base::AppendVarintField(out, 1, id.value());
+  base::AppendBytesField(out, 2, "PUT");
+  base::AppendBytesField(out, 3, path);
+  base::AppendBytesField(out, 4, value);
+  return out.append(kEmptyFields);
 }
 
 std::string EncodeRaiseAlarm(RequestId id, MemberId member, std::int32_t type) {

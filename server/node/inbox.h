@@ -21,6 +21,7 @@ namespace etcd::node {
 struct Proposal {
   RequestId id;
   std::string entry;
+  raft::EntryType type = raft::EntryType::kNormal;
   ProposeDone done;
   base::Clock::Monotonic start;
   base::Clock::Monotonic deadline;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,7 +19,9 @@
 #include "server/base/file_system.h"
 #include "server/base/random.h"
 #include "server/lease/lessor.h"
+#include "server/membership/member.h"
 #include "server/node/node.h"
+#include "server/ports/peer_client.h"
 #include "server/ports/peer_receiver.h"
 #include "server/ports/peer_transport.h"
 #include "server/snap/snapshotter.h"
@@ -34,6 +37,14 @@ struct InitialMember {
   std::vector<std::string> peer_urls;
 };
 
+// A running cluster that this member was added to (join.h).
+struct JoinedCluster {
+  ClusterId id;
+  MemberId own_id;
+  std::vector<membership::Member> members;  // this one included
+  std::string version;                      // "3.6.0"; "" when not decided
+};
+
 enum class AutoCompaction : std::uint8_t { kOff, kPeriodic, kRevision };
 
 // Defaults are etcd 3.6's.
@@ -43,6 +54,12 @@ struct MemberOptions {
   // Used only when there is no WAL yet; must contain a member called `name`.
   std::vector<InitialMember> initial_cluster;
   std::string cluster_token = "etcd-cluster";
+  // Set: there is no WAL yet and this member joins a running cluster with an empty log.
+  std::optional<JoinedCluster> joins;
+  // The log was made by a joiner, which may not have heard anything yet: an empty one is no error.
+  bool may_have_joined = false;
+  bool force_new_cluster = false;     // make this member the only voter; see force_new_cluster.h
+  bool hold_cluster_version = false;  // do not raise the version of an older cluster
 
   std::string wal_dir;       // <data-dir>/member/wal
   std::string snap_dir;      // <data-dir>/member/snap
@@ -53,6 +70,8 @@ struct MemberOptions {
   std::chrono::milliseconds heartbeat_interval{100};  // one tick
   int election_ticks = 10;
   bool pre_vote = true;
+  bool strict_reconfig_check = true;
+  std::size_t learners_max = 1;
 
   std::uint64_t snapshot_count = 10'000;  // applied entries between two .snap files
   std::uint64_t catchup_entries = 5'000;  // kept in the raft log behind a snapshot
@@ -110,6 +129,8 @@ struct MemberPorts {
   base::Executor& compaction;  // physical deletion
   base::Executor& lease;       // expiry scans
   ports::PeerTransport& peers;
+  // Null: a cluster of one, or a simulation; the others then count as members of this version.
+  ports::PeerClient* peer_client = nullptr;
   wal::Observer* wal_observer = nullptr;
   snap::Observer* snap_observer = nullptr;
   lease::LessorObserver* lease_observer = nullptr;

@@ -1,5 +1,6 @@
 #include "server/node/member_impl.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/base/check.h"
@@ -7,6 +8,7 @@
 #include "server/base/status.h"
 #include "server/node/entries.h"
 #include "server/node/install.h"
+#include "server/node/versions.h"
 #include "server/storage/engine/buckets.h"
 
 namespace etcd::node {
@@ -56,6 +58,7 @@ absl::Status MemberImpl::Open() {
   auto snapshotter = std::move(boot.snapshotter);
   const Index snapshot_index = boot.raft.snapshot.index;
   raft_ = std::make_unique<RaftLoop>(shared_, *apply_, *this, std::move(boot));
+  changes_ = std::make_unique<ConfChanges>(shared_, *ids_, *raft_);
   snapshots_ = std::make_unique<Snapshots>(
       shared_, *apply_, std::move(snapshotter), snapshot_index,
       [this](const raft::SnapshotMetadata& metadata) { return raft_->OnSnapshotSaved(metadata); },
@@ -134,14 +137,7 @@ Status MemberImpl::status() const {
           MemberId(shared_.leader.load()), shared_.is_learner.load()};
 }
 
-std::vector<MemberInfo> MemberImpl::Members() const {
-  std::vector<MemberInfo> out;
-  const membership::ViewPtr view = shared_.cluster.view();
-  for (const auto& [id, m] : view->members) {
-    out.push_back({id, m.name, m.peer_urls, m.client_urls, m.is_learner});
-  }
-  return out;
-}
+std::vector<MemberInfo> MemberImpl::Members() const { return MemberInfos(*shared_.cluster.view()); }
 
 std::string MemberImpl::ClusterVersion() const { return shared_.cluster.view()->cluster_version; }
 
@@ -149,6 +145,26 @@ std::string MemberImpl::StorageVersion() const {
   const auto stored = shared_.ports.engine.Get(
       engine::Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaStorageVersion));
   return stored.ok() && stored->has_value() ? **stored : "";
+}
+
+std::string MemberImpl::ReportedVersion() const {
+  const membership::ViewPtr view = shared_.cluster.view();
+  const bool knows = !view->cluster_version.empty() || !shared_.options.joins.has_value();
+  return ReportedVersionOf(shared_.options.server_version,
+                           knows ? view->cluster_version : shared_.options.joins->version);
+}
+
+DowngradeInfo MemberImpl::Downgrade() const {
+  const membership::ViewPtr view = shared_.cluster.view();
+  if (!view->downgrade.has_value()) return {};
+  return {view->downgrade->enabled, view->downgrade->target_version};
+}
+
+void MemberImpl::MoveLeader(MemberId to, ProposeOptions options, ReadDone done) {
+  shared_.ports.raft.Post([this, to, options, done = std::move(done)]() mutable {
+    const auto give_up = shared_.ports.raft.clock().Now() + shared_.options.request_timeout();
+    leadership_->Move(to, std::min(options.deadline.value_or(give_up), give_up), std::move(done));
+  });
 }
 
 std::vector<AlarmInfo> MemberImpl::Alarms() const {
@@ -232,6 +248,7 @@ void MemberImpl::OnTick() {
 void MemberImpl::Start(absl::AnyInvocable<void()> ready) {
   shared_.ports.raft.Post([this, ready = std::move(ready)]() mutable {
     ConnectPeers();
+    if (shared_.cluster.view()->removed.contains(shared_.id)) OnRemovedByPeers();
     duties_->Start(std::move(ready));
     raft_->Start();
   });

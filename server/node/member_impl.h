@@ -9,6 +9,7 @@
 
 #include "server/node/apply_loop.h"
 #include "server/node/boot.h"
+#include "server/node/conf_changes.h"
 #include "server/node/duties.h"
 #include "server/node/leadership.h"
 #include "server/node/member.h"
@@ -35,12 +36,29 @@ class MemberImpl final : public Member,
   RequestId NextRequestId() override { return ids_->Next(); }
   void Propose(RequestId id, std::string entry, ProposeOptions options, ProposeDone done) override;
   void ReadIndex(ReadDone done) override;
+  void AddMember(std::vector<std::string> peer_urls, bool is_learner, ProposeOptions options,
+                 AddedMemberDone done) override {
+    changes_->Add(std::move(peer_urls), is_learner, options, std::move(done));
+  }
+  void RemoveMember(MemberId id, ProposeOptions options, MembersDone done) override {
+    changes_->Remove(id, options, std::move(done));
+  }
+  void UpdateMember(MemberId id, std::vector<std::string> peer_urls, ProposeOptions options,
+                    MembersDone done) override {
+    changes_->Update(id, std::move(peer_urls), options, std::move(done));
+  }
+  void PromoteMember(MemberId id, ProposeOptions options, MembersDone done) override {
+    changes_->Promote(id, options, std::move(done));
+  }
+  void MoveLeader(MemberId to, ProposeOptions options, ReadDone done) override;
   Status status() const override;
   MemberId member_id() const override { return shared_.id; }
   ClusterId cluster_id() const override { return shared_.cluster_id; }
   std::vector<MemberInfo> Members() const override;
   std::string ClusterVersion() const override;
   std::string StorageVersion() const override;
+  std::string ReportedVersion() const override;
+  DowngradeInfo Downgrade() const override;
   std::vector<AlarmInfo> Alarms() const override;
   bool HasAlarm(AlarmType type) const override;
   std::uint64_t BackendBytes() const override;
@@ -90,6 +108,7 @@ class MemberImpl final : public Member,
   absl::Status LoadState();
   // Makes the transport know the members of the view, and nobody else. Raft thread.
   void ConnectPeers();
+  void ConnectToJoined();
   absl::Status Refusal(const std::string& entry, bool low_cost) const;
   void ProposeInTerm(std::string entry, RequestId id, Term term, Done done);
   void AwaitDrained(base::Clock::Monotonic give_up, absl::AnyInvocable<void()> done);
@@ -104,6 +123,7 @@ class MemberImpl final : public Member,
   std::unique_ptr<Leadership> leadership_;
   std::map<MemberId, std::vector<std::string>> peers_;  // as told to the transport; raft thread
   std::atomic<bool> removed_{false};
+  std::unique_ptr<ConfChanges> changes_;
 };
 
 }  // namespace etcd::node

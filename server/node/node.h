@@ -25,11 +25,22 @@ struct MemberInfo {
   bool is_learner = false;
 };
 
+// A member that was added, and the list with it.
+struct AddedMember {
+  MemberInfo member;
+  std::vector<MemberInfo> members;
+};
+
 enum class AlarmType : std::int32_t { kNone = 0, kNoSpace = 1, kCorrupt = 2 };
 
 struct AlarmInfo {
   MemberId member;
   std::int32_t type = 0;  // AlarmType, or a value that we do not know
+};
+
+struct DowngradeInfo {
+  bool enabled = false;
+  std::string target_version;  // "3.5.0"
 };
 
 struct Status {
@@ -50,6 +61,8 @@ struct ProposeOptions {
 // Called exactly once, on the raft or apply thread; must not block.
 using ProposeDone = absl::AnyInvocable<void(apply::Result)>;
 using ReadDone = absl::AnyInvocable<void(absl::Status)>;
+using MembersDone = absl::AnyInvocable<void(absl::StatusOr<std::vector<MemberInfo>>)>;
+using AddedMemberDone = absl::AnyInvocable<void(absl::StatusOr<AddedMember>)>;
 
 // Thread-safe.
 class Node {
@@ -72,6 +85,23 @@ class Node {
   // member is the single voter and is leader.
   virtual void ReadIndex(ReadDone done) = 0;
 
+  // Changes of the membership: checked here (--strict-reconfig-check), proposed, and answered with
+  // the member list once raft works with them. Only the caller's own deadline ends the wait
+  // (outcome unknown); without a leader they wait for one. Errors: kNotEnoughStartedMembers and
+  // kUnhealthyCluster from the checks, those of membership::Cluster::Validate, kStopped,
+  // kContextDeadlineExceeded.
+  virtual void AddMember(std::vector<std::string> peer_urls, bool is_learner,
+                         ProposeOptions options, AddedMemberDone done) = 0;
+  virtual void RemoveMember(MemberId id, ProposeOptions options, MembersDone done) = 0;
+  virtual void UpdateMember(MemberId id, std::vector<std::string> peer_urls, ProposeOptions options,
+                            MembersDone done) = 0;
+  // Makes a voter of a learner. Only the leader knows whether it is in sync (kLearnerNotReady):
+  // others ask it over HTTP, up to the request timeout (kNoLeader, kTimeout).
+  virtual void PromoteMember(MemberId id, ProposeOptions options, MembersDone done) = 0;
+  // Hands leadership over to another voter and answers when it leads. Errors: kNotLeader,
+  // kBadLeaderTransferee, kTimeoutLeaderTransfer (after the request timeout at the latest).
+  virtual void MoveLeader(MemberId to, ProposeOptions options, ReadDone done) = 0;
+
   virtual Status status() const = 0;
   virtual MemberId member_id() const = 0;
   virtual ClusterId cluster_id() const = 0;
@@ -82,6 +112,10 @@ class Node {
   virtual std::string ClusterVersion() const = 0;
   // "3.6.0"; "" when the store has none.
   virtual std::string StorageVersion() const = 0;
+  // What this member tells other members that it is, always major.minor.patch: its own version in a
+  // cluster of that level, that of the cluster in an older one (raft-peer-storage.md 9.3).
+  virtual std::string ReportedVersion() const = 0;
+  virtual DowngradeInfo Downgrade() const = 0;
 
   virtual std::vector<AlarmInfo> Alarms() const = 0;
   virtual bool HasAlarm(AlarmType type) const = 0;

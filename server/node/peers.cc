@@ -1,4 +1,5 @@
 // What a member and the others of its cluster have to do with each other, apart from raft.
+#include <chrono>
 #include <utility>
 
 #include "server/base/log.h"
@@ -7,6 +8,12 @@
 #include "server/node/member_impl.h"
 
 namespace etcd::node {
+namespace {
+
+// As etcd: from the removal of this member to its end.
+constexpr std::chrono::seconds kRemovedDelay(1);
+
+}  // namespace
 
 void MemberImpl::Receive(std::vector<raft::Message> messages) {
   // A kSnap comes with a database, through ReceiveSnapshot only.
@@ -41,7 +48,10 @@ void MemberImpl::InstallSnapshot(const raft::SnapshotMetadata& metadata) {
   });
 }
 
-void MemberImpl::OnInstalled(Index) { ConnectPeers(); }
+void MemberImpl::OnInstalled(Index) {
+  ConnectPeers();
+  if (shared_.cluster.view()->removed.contains(shared_.id)) OnRemovedByPeers();
+}
 
 void MemberImpl::OnRemovedByPeers() {
   if (removed_.exchange(true)) return;
@@ -53,6 +63,7 @@ void MemberImpl::OnRemovedByPeers() {
 // The view may be ahead of the change that is the reason for the call, never behind it.
 void MemberImpl::ConnectPeers() {
   const membership::ViewPtr view = shared_.cluster.view();
+  if (view->members.empty()) return ConnectToJoined();
   for (const auto& [id, member] : view->members) {
     if (id == shared_.id) continue;
     std::vector<std::string>& urls = peers_[id];
@@ -67,6 +78,21 @@ void MemberImpl::ConnectPeers() {
   });
 }
 
-void MemberImpl::OnConfChange(const raft::ConfChange&) { ConnectPeers(); }
+// Until a joiner knows the cluster from the log, it knows whom it was told.
+void MemberImpl::ConnectToJoined() {
+  if (!shared_.options.joins.has_value()) return;
+  for (const membership::Member& member : shared_.options.joins->members) {
+    if (member.id == shared_.id) continue;
+    peers_[member.id] = member.peer_urls;
+    shared_.ports.peers.AddPeer(member.id, member.peer_urls);
+  }
+}
+
+void MemberImpl::OnConfChange(const raft::ConfChange& change) {
+  ConnectPeers();
+  if (change.type != raft::ConfChangeType::kRemoveNode || change.node_id != shared_.id) return;
+  // Not at once: the others may need this member to learn that the change is committed.
+  shared_.ports.raft.PostAfter(kRemovedDelay, [this] { OnRemovedByPeers(); });
+}
 
 }  // namespace etcd::node

@@ -71,17 +71,23 @@ void RaftLoop::Propose(std::vector<Proposal> proposals) {
   std::vector<raft::Payload> batch;
   std::vector<Waiter> waiters;
   std::vector<RequestId> ids;
+  std::vector<Proposal> changes;
   batch.reserve(proposals.size());
   waiters.reserve(proposals.size());
   ids.reserve(proposals.size());
   for (Proposal& proposal : proposals) {
     if (!Admit(proposal)) continue;
+    if (proposal.type != raft::EntryType::kNormal) {
+      changes.push_back(std::move(proposal));
+      continue;
+    }
     Leave(proposal);
     ids.push_back(proposal.id);
     batch.emplace_back(std::move(proposal.entry));
     waiters.push_back({proposal.id, std::move(proposal.done), proposal.start, proposal.deadline,
                        proposal.deadline_is_callers, core_.term()});
   }
+  for (Proposal& change : changes) ProposeChange(std::move(change));
   if (batch.empty()) return;
   shared_.waiters.AddAll(std::move(waiters));
   if (MemberObserver* observer = shared_.ports.observer; observer != nullptr) {
@@ -99,6 +105,32 @@ bool RaftLoop::Admit(Proposal& proposal) {
   if (leads && core_.term() == proposal.required_term) return true;
   Refuse(proposal, Errc::kNotLeader);
   return false;
+}
+
+// One change at a time: raft puts an empty entry in the place of another. That is known at once on
+// the leader only; a change that was forwarded to a busy leader waits for its deadline, as in etcd.
+void RaftLoop::ProposeChange(Proposal proposal) {
+  const raft::Proposed proposed = core_.ProposeConfChange(raft::Payload(proposal.entry));
+  if (proposed.result == raft::ProposeResult::kConfChangePending) {
+    postponed_.emplace_back(proposed.first_index, std::move(proposal));
+    return;
+  }
+  if (!proposed.ok()) return Refuse(proposal, Errc::kLeaderChanged);
+  Leave(proposal);
+  std::vector<Waiter> waiters;
+  waiters.push_back({proposal.id, std::move(proposal.done), proposal.start, proposal.deadline,
+                     proposal.deadline_is_callers, core_.term()});
+  shared_.waiters.AddAll(std::move(waiters));
+}
+
+void RaftLoop::RetryChanges() {
+  std::vector<Proposal> due;
+  std::erase_if(postponed_, [&](auto& item) {
+    if (item.first > core_.applied()) return false;
+    due.push_back(std::move(item.second));
+    return true;
+  });
+  if (!due.empty()) Propose(std::move(due));
 }
 
 // It no longer counts as queued.
@@ -131,6 +163,9 @@ void RaftLoop::FailProposed(const std::vector<RequestId>& ids, const absl::Statu
 void RaftLoop::RefuseParked() {
   held_.clear();
   for (Proposal& proposal : std::exchange(parked_, {})) {
+    Refuse(proposal, Errc::kStopped);
+  }
+  for (auto& [index, proposal] : std::exchange(postponed_, {})) {
     Refuse(proposal, Errc::kStopped);
   }
   reads_.FailAll(Error(Errc::kStopped));
@@ -276,6 +311,7 @@ void RaftLoop::ScheduleTick(base::Clock::Monotonic due) {
 void RaftLoop::Tick() {
   ++ticks_;
   HearApply();
+  RetryChanges();
   core_.Tick();
   ReleaseHeld();
   reads_.OnTick();

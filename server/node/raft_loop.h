@@ -87,6 +87,8 @@ class RaftLoop {
   void Leave(const Proposal& proposal);
   void Refuse(Proposal& proposal, Errc errc);
   void ParkOrRefuse(std::vector<Proposal> proposals);
+  void ProposeChange(Proposal proposal);
+  void RetryChanges();
   void FailProposed(const std::vector<RequestId>& ids, const absl::Status& status);
   void HearApply();
   void AdvanceReadys();
@@ -128,8 +130,11 @@ class RaftLoop {
   raft::HardState unsaved_;              // commit index that no write has taken along; may be lost
   std::vector<Proposal> parked_;         // nobody can append; bounded by queued_bytes_max
   std::vector<HeldProposals> held_;      // of other members, while nobody can append them
-  Term started_term_;                    // of the last empty entry applied here
-  Index caught_up_at_;                   // commit index at start
+  // Configuration changes that came while an earlier one was open, with the index that must be
+  // applied before they are tried again.
+  std::vector<std::pair<Index, Proposal>> postponed_;
+  Term started_term_;   // of the last empty entry applied here
+  Index caught_up_at_;  // commit index at start
   bool replayed_ = false;
   bool closed_ = false;
   base::Clock::Monotonic leader_since_;

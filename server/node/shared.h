@@ -20,7 +20,10 @@ namespace etcd::node {
 // that any thread may read.
 struct Shared {
   Shared(MemberOptions o, MemberPorts p)
-      : options(std::move(o)), ports(std::move(p)), quota(options.quota_bytes) {}
+      : options(std::move(o)),
+        ports(std::move(p)),
+        cluster(options.learners_max),
+        quota(options.quota_bytes) {}
 
   // The member must not go on: acknowledges nothing from here on.
   void Halt(std::string_view message, const absl::Status& status);

@@ -42,6 +42,25 @@ class ShapedNode final : public node::Node {
     if (read_index.has_value()) return done(*read_index);
     member_->ReadIndex(std::move(done));
   }
+  void AddMember(std::vector<std::string> peer_urls, bool is_learner, node::ProposeOptions options,
+                 node::AddedMemberDone done) override {
+    member_->AddMember(std::move(peer_urls), is_learner, options, std::move(done));
+  }
+  void RemoveMember(MemberId id, node::ProposeOptions options, node::MembersDone done) override {
+    member_->RemoveMember(id, options, std::move(done));
+  }
+  void UpdateMember(MemberId id, std::vector<std::string> peer_urls, node::ProposeOptions options,
+                    node::MembersDone done) override {
+    member_->UpdateMember(id, std::move(peer_urls), options, std::move(done));
+  }
+  void PromoteMember(MemberId id, node::ProposeOptions options, node::MembersDone done) override {
+    member_->PromoteMember(id, options, std::move(done));
+  }
+  void MoveLeader(MemberId to, node::ProposeOptions options, node::ReadDone done) override {
+    member_->MoveLeader(to, options, std::move(done));
+  }
+  std::string ReportedVersion() const override { return member_->ReportedVersion(); }
+  node::DowngradeInfo Downgrade() const override { return member_->Downgrade(); }
   int read_indexes = 0;
   std::function<void()> before_read_index;
   node::Status status() const override { return shown_status.value_or(member_->status()); }

@@ -1,0 +1,176 @@
+// Changes of the membership: what is refused, and what members do with those that are made.
+#include "server/node/conf_changes.h"
+
+#include <etcdserverpb/raft_internal.pb.h>
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "server/base/status.h"
+#include "tests/support/sim_cluster.h"
+
+namespace etcd::node {
+namespace {
+
+using std::chrono::seconds;
+using testing::SimCluster;
+using testing::SimMember;
+using Members = absl::StatusOr<std::vector<MemberInfo>>;
+
+// Long enough for the members to count as healthy.
+constexpr seconds kSettled(6);
+
+template <typename Answer>
+auto Catch(std::shared_ptr<std::optional<Answer>> into) {
+  return [into](Answer answer) { *into = std::move(answer); };
+}
+
+template <typename Answer>
+Answer Await(SimMember& member, const std::shared_ptr<std::optional<Answer>>& answer) {
+  EXPECT_TRUE(member.WaitFor([&] { return answer->has_value(); }));
+  return answer->value_or(Error(Errc::kTimeout));
+}
+
+absl::StatusOr<AddedMember> Add(SimMember& member, const std::string& url, bool is_learner) {
+  auto answer = std::make_shared<std::optional<absl::StatusOr<AddedMember>>>();
+  member->AddMember({url}, is_learner, {}, Catch(answer));
+  return Await(member, answer);
+}
+
+Members Remove(SimMember& member, MemberId id) {
+  auto answer = std::make_shared<std::optional<Members>>();
+  member->RemoveMember(id, {}, Catch(answer));
+  return Await(member, answer);
+}
+
+Members Promote(SimMember& member, MemberId id) {
+  auto answer = std::make_shared<std::optional<Members>>();
+  member->PromoteMember(id, {}, Catch(answer));
+  return Await(member, answer);
+}
+
+Members Update(SimMember& member, MemberId id, const std::string& url) {
+  auto answer = std::make_shared<std::optional<Members>>();
+  member->UpdateMember(id, {url}, {}, Catch(answer));
+  return Await(member, answer);
+}
+
+class ConfChangesTest : public ::testing::Test {
+ protected:
+  ConfChangesTest() : cluster(1, 3) {
+    EXPECT_TRUE(cluster.Boot());
+    cluster.scheduler.RunFor(kSettled);
+    leader = cluster.AwaitLeader();
+  }
+  SimMember& Leader() { return cluster[leader]; }
+  SimMember& Other(std::size_t n) { return cluster[(leader + n) % 3]; }
+
+  SimCluster cluster;
+  std::size_t leader = 0;
+};
+
+TEST(ConfChanges, AreRefusedUntilTheClusterIsKnownToBeHealthy) {
+  SimCluster cluster(2, 3);
+  ASSERT_TRUE(cluster.Boot());
+  SimMember& leader = cluster[cluster.AwaitLeader()];
+  EXPECT_EQ(ErrcOf(Add(leader, "http://new:1", false).status()), Errc::kUnhealthyCluster);
+  EXPECT_EQ(ErrcOf(Add(leader, "http://new:1", true).status()), Errc::kUnhealthyCluster);
+}
+
+TEST(ConfChanges, WithoutTheStrictCheckAreMadeAtOnce) {
+  SimCluster cluster(3, 3, [](MemberOptions& o) { o.strict_reconfig_check = false; });
+  ASSERT_TRUE(cluster.Boot());
+  SimMember& leader = cluster[cluster.AwaitLeader()];
+  EXPECT_TRUE(Add(leader, "http://new:1", true).ok());
+}
+
+TEST_F(ConfChangesTest, AnAddedMemberIsListedAsUnstarted) {
+  // A follower forwards the change.
+  const auto added = Add(Other(1), "http://new:1", false);
+  ASSERT_TRUE(added.ok()) << added.status();
+  EXPECT_EQ(added->members.size(), 4U);
+  EXPECT_EQ(added->member.name, "");
+  EXPECT_EQ(added->member.peer_urls, std::vector<std::string>{"http://new:1"});
+  ASSERT_TRUE(cluster.AwaitConverged());
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(cluster[i]->Members().size(), 4U);
+}
+
+// Three started members bear two that are not, not three.
+TEST_F(ConfChangesTest, UnstartedMembersCountAgainstAnother) {
+  ASSERT_TRUE(Add(Leader(), "http://new:1", false).ok());
+  ASSERT_TRUE(Add(Leader(), "http://new:2", false).ok());
+  EXPECT_EQ(ErrcOf(Add(Leader(), "http://new:3", false).status()), Errc::kNotEnoughStartedMembers);
+}
+
+TEST_F(ConfChangesTest, UrlsBelongToOneMember) {
+  const std::string taken = Other(1)->Members()[0].peer_urls[0];
+  EXPECT_EQ(ErrcOf(Add(Leader(), taken, true).status()), Errc::kPeerUrlExists);
+  const MemberId second = Leader()->Members()[1].id;
+  EXPECT_EQ(ErrcOf(Update(Leader(), second, taken).status()), Errc::kPeerUrlExists);
+  EXPECT_EQ(ErrcOf(Update(Leader(), MemberId(77), "http://x:1").status()), Errc::kMemberNotFound);
+  const auto updated = Update(Leader(), second, "http://elsewhere:1");
+  ASSERT_TRUE(updated.ok()) << updated.status();
+  EXPECT_EQ((*updated)[1].peer_urls, std::vector<std::string>{"http://elsewhere:1"});
+}
+
+TEST_F(ConfChangesTest, OneLearnerAtATime) {
+  ASSERT_TRUE(Add(Leader(), "http://new:1", true).ok());
+  EXPECT_EQ(ErrcOf(Add(Leader(), "http://new:2", true).status()), Errc::kTooManyLearners);
+}
+
+TEST_F(ConfChangesTest, OnlyALearnerInSyncIsPromotedAndOnlyTheLeaderKnows) {
+  const auto added = Add(Leader(), "http://new:1", true);
+  ASSERT_TRUE(added.ok()) << added.status();
+  cluster.scheduler.RunFor(seconds(1));  // the voters acknowledge the change
+  EXPECT_EQ(ErrcOf(Promote(Leader(), added->member.id).status()), Errc::kLearnerNotReady);
+  EXPECT_EQ(ErrcOf(Promote(Leader(), Other(1)->member_id()).status()), Errc::kMemberNotLearner);
+  EXPECT_EQ(ErrcOf(Promote(Leader(), MemberId(77)).status()), Errc::kMemberNotFound);
+  EXPECT_EQ(ErrcOf(Promote(Other(1), added->member.id).status()), Errc::kNotLeader);
+}
+
+TEST_F(ConfChangesTest, ARemovedMemberIsToldAndItsIdNeverComesBack) {
+  const MemberId gone = Other(1)->member_id();
+  const auto left = Remove(Leader(), gone);
+  ASSERT_TRUE(left.ok()) << left.status();
+  EXPECT_EQ(left->size(), 2U);
+  EXPECT_TRUE(Leader()->IsRemoved(gone));
+  EXPECT_TRUE(cluster.WaitFor([&] { return Other(1).is_removed(); }));
+  EXPECT_EQ(ErrcOf(Remove(Leader(), gone).status()), Errc::kMemberNotFound);
+  EXPECT_TRUE(Leader().Put("a", "1").status.ok());
+}
+
+// What is left must be a majority that is at work.
+TEST_F(ConfChangesTest, WithOneDownOnlyThatOneMayGo) {
+  const MemberId down = Other(1)->member_id();
+  const MemberId up = Other(2)->member_id();
+  cluster.Crash((leader + 1) % 3, 1);
+  EXPECT_EQ(ErrcOf(Remove(Leader(), up).status()), Errc::kUnhealthyCluster);
+  EXPECT_TRUE(Remove(Leader(), down).ok());
+}
+
+TEST(ConfChanges, TheLastVoterStays) {
+  SimMember member(4);
+  member.options.strict_reconfig_check = false;
+  ASSERT_TRUE(member.Boot().ok());
+  EXPECT_EQ(ErrcOf(Remove(member, member->member_id()).status()), Errc::kNotEnoughStartedMembers);
+}
+
+// raft takes one at a time; the second waits for its turn.
+TEST_F(ConfChangesTest, TwoAtOnceAreBothMade) {
+  auto first = std::make_shared<std::optional<absl::StatusOr<AddedMember>>>();
+  auto second = std::make_shared<std::optional<absl::StatusOr<AddedMember>>>();
+  Leader()->AddMember({"http://new:1"}, false, {}, Catch(first));
+  Leader()->AddMember({"http://new:2"}, false, {}, Catch(second));
+  ASSERT_TRUE(Await(Leader(), first).ok());
+  const auto both = Await(Leader(), second);
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ(both->members.size(), 5U);
+}
+
+TEST_F(ConfChangesTest, MembersAgreeOnTheClusterVersion) {
+  EXPECT_EQ(Leader()->ClusterVersion(), "3.6.0");
+  EXPECT_EQ(Other(1)->ReportedVersion(), Leader().options.server_version);
+}
+
+}  // namespace
+}  // namespace etcd::node
