@@ -7,15 +7,25 @@
 
 namespace etcd::api::v3 {
 
-// etcdserverpb.Cluster: MemberList. The changing methods come with membership (unimplemented.h).
+// etcdserverpb.Cluster (v3-api.md 6). Headers carry no revision.
 class ClusterService {
  public:
   explicit ClusterService(const Core& core) : core_(core) {}
 
   void MemberList(base::CallContextPtr context, std::string_view request,
                   base::UnaryDone done) const;
+  void MemberAdd(base::CallContextPtr context, std::string_view request,
+                 base::UnaryDone done) const;
+  void MemberRemove(base::CallContextPtr context, std::string_view request,
+                    base::UnaryDone done) const;
+  void MemberUpdate(base::CallContextPtr context, std::string_view request,
+                    base::UnaryDone done) const;
+  void MemberPromote(base::CallContextPtr context, std::string_view request,
+                     base::UnaryDone done) const;
 
  private:
+  node::MembersDone AnswerWithList(base::UnaryDone done) const;
+
   const Core& core_;
 };
 

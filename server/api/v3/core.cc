@@ -38,14 +38,16 @@ base::Body Core::HeaderOnly() const {
   return base::Body(base::Rope(std::move(out)));
 }
 
-// InternalRaftRequest: the operation (a field below 100), then 100 header{1 ID}.
+// InternalRaftRequest: the operation and 100 header{1 ID}, in the order of their numbers.
 std::string Core::BuildEntry(LogField field, std::string_view operation, RequestId id) const {
   std::string header;
   base::AppendVarintField(header, 1, id.value());
   std::string entry;
   entry.reserve(operation.size() + 32);
-  base::AppendMessageField(entry, static_cast<std::uint32_t>(field), operation);
+  const auto number = static_cast<std::uint32_t>(field);
+  if (number < kEntryHeaderField) base::AppendMessageField(entry, number, operation);
   base::AppendMessageField(entry, kEntryHeaderField, header);
+  if (number > kEntryHeaderField) base::AppendMessageField(entry, number, operation);
   return entry;
 }
 

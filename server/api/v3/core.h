@@ -23,6 +23,7 @@ enum class LogField : std::uint32_t {
   kLeaseGrant = 8,
   kLeaseRevoke = 9,
   kAlarm = 10,
+  kDowngradeInfoSet = 1302,
 };
 
 // What every service needs: the way to the log and back, headers, read barriers. Immutable and

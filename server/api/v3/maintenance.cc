@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "server/api/v3/downgrade.h"
 #include "server/api/v3/request.h"
 #include "server/api/v3/wire.h"
 #include "server/base/bytes.h"
@@ -50,7 +51,10 @@ std::string EncodeStatus(const Core& core) {
   base::AppendVarintField(out, 10, status.is_learner ? 1 : 0);
   base::AppendBytesField(out, 11, node.StorageVersion());
   base::AppendVarintField(out, 12, Wire(node.QuotaBytes()));
-  base::AppendMessageField(out, 13, {});  // no downgrade is under way; always present
+  std::string downgrade;  // DowngradeInfo: 1 enabled, 2 targetVersion; always present
+  base::AppendVarintField(downgrade, 1, node.Downgrade().enabled ? 1 : 0);
+  base::AppendBytesField(downgrade, 2, node.Downgrade().target_version);
+  base::AppendMessageField(out, 13, downgrade);
   return out;
 }
 
@@ -127,6 +131,27 @@ void MaintenanceService::HashKv(CallContextPtr, std::string_view request, UnaryD
   core_.bulk().Post([this, at, done = std::move(done)]() mutable {
     done(Timed(core_, true, [this, at] { return AnswerHashKv(core_, at); }));
   });
+}
+
+// MoveLeaderRequest: 1 targetID. The response is an empty message, without a header.
+void MaintenanceService::MoveLeader(CallContextPtr context, std::string_view request,
+                                    UnaryDone done) const {
+  MemberId target;
+  WireReader reader(request);
+  for (WireField field; reader.Next(field);) {
+    if (field.IsVarint(1)) target = MemberId(field.varint);
+  }
+  if (!reader.ok()) return done(MalformedRequest());
+  core_.node().MoveLeader(target, {.deadline = context->deadline, .low_cost = false},
+                          [done = std::move(done)](absl::Status status) mutable {
+                            if (!status.ok()) return done(std::move(status));
+                            done(base::Body());
+                          });
+}
+
+void MaintenanceService::Downgrade(CallContextPtr context, std::string_view request,
+                                   UnaryDone done) const {
+  v3::Downgrade(core_, context, request, std::move(done));
 }
 
 }  // namespace etcd::api::v3

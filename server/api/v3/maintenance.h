@@ -7,7 +7,7 @@
 
 namespace etcd::api::v3 {
 
-// etcdserverpb.Maintenance but Snapshot, MoveLeader and Downgrade (unimplemented.h).
+// etcdserverpb.Maintenance but Snapshot (unimplemented.h).
 class MaintenanceService {
  public:
   explicit MaintenanceService(const Core& core) : core_(core) {}
@@ -19,6 +19,10 @@ class MaintenanceService {
                   base::UnaryDone done) const;
   void Hash(base::CallContextPtr context, std::string_view request, base::UnaryDone done) const;
   void HashKv(base::CallContextPtr context, std::string_view request, base::UnaryDone done) const;
+  void MoveLeader(base::CallContextPtr context, std::string_view request,
+                  base::UnaryDone done) const;
+  void Downgrade(base::CallContextPtr context, std::string_view request,
+                 base::UnaryDone done) const;
 
  private:
   const Core& core_;

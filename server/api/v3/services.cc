@@ -109,12 +109,18 @@ void AddWatchAndLease(base::MethodTable& table, const ServicesPtr& s) {
 void AddOperation(base::MethodTable& table, const ServicesPtr& s) {
   Registrar<ClusterService> cluster(table, s, "etcdserverpb.Cluster", s->cluster);
   cluster.Unary("MemberList", &ClusterService::MemberList);
+  cluster.Unary("MemberAdd", &ClusterService::MemberAdd);
+  cluster.Unary("MemberRemove", &ClusterService::MemberRemove);
+  cluster.Unary("MemberUpdate", &ClusterService::MemberUpdate);
+  cluster.Unary("MemberPromote", &ClusterService::MemberPromote);
   Registrar<MaintenanceService> maintenance(table, s, "etcdserverpb.Maintenance", s->maintenance);
   maintenance.Unary("Status", &MaintenanceService::Status, LearnerRule::kServe);
   maintenance.Unary("Alarm", &MaintenanceService::Alarm);
   maintenance.Unary("Defragment", &MaintenanceService::Defragment);
   maintenance.Unary("Hash", &MaintenanceService::Hash);
   maintenance.Unary("HashKV", &MaintenanceService::HashKv);
+  maintenance.Unary("MoveLeader", &MaintenanceService::MoveLeader);
+  maintenance.Unary("Downgrade", &MaintenanceService::Downgrade);
   Registrar<HealthService> health(table, s, "grpc.health.v1.Health", s->health);
   health.Unary("Check", &HealthService::Check);
   health.Unary("List", &HealthService::List);

@@ -21,13 +21,7 @@ struct Row {
 
 // Rows go away as the methods arrive.
 constexpr std::array kRows = {
-    Row{"etcdserverpb.Cluster", "MemberAdd"},
-    Row{"etcdserverpb.Cluster", "MemberRemove"},
-    Row{"etcdserverpb.Cluster", "MemberUpdate"},
-    Row{"etcdserverpb.Cluster", "MemberPromote"},
     Row{"etcdserverpb.Maintenance", "Snapshot", Kind::kServerStream},
-    Row{"etcdserverpb.Maintenance", "MoveLeader"},
-    Row{"etcdserverpb.Maintenance", "Downgrade"},
     Row{"etcdserverpb.Auth", "AuthEnable"},
     Row{"etcdserverpb.Auth", "AuthDisable"},
     Row{"etcdserverpb.Auth", "AuthStatus"},
