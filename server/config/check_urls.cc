@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -93,6 +94,15 @@ absl::Status CompareWithAdvertised(const Config& config, const UrlList& listed) 
                   fmt::join(pairs, ","), fmt::join(ours, ","), why));
 }
 
+// As etcd prints a cluster: "a=http://x,b=http://y", by name.
+std::string ClusterText(const std::map<std::string, UrlList>& members) {
+  std::vector<std::string> pairs;
+  for (const auto& [name, urls] : members) {
+    for (const Url& url : urls) pairs.push_back(name + "=" + url.ToString());
+  }
+  return fmt::format("{}", fmt::join(pairs, ","));
+}
+
 absl::Status CheckBootstrap(const Config& config, const std::map<std::string, UrlList>& members) {
   const auto own = members.find(config.name);
   if (config.name.empty() || own == members.end()) {
@@ -101,21 +111,18 @@ absl::Status CheckBootstrap(const Config& config, const std::map<std::string, Ur
                     "configuration",
                     config.name));
   }
-  if (members.size() > 1) {
-    return Invalid(
-        "--initial-cluster names several members, but this version only runs clusters "
-        "of one member");
+  // A member that joins compares its URLs with what the running cluster knows.
+  if (config.initial_cluster_state != "existing") {
+    RETURN_IF_ERROR(CompareWithAdvertised(config, own->second));
   }
-  if (config.initial_cluster_state == "existing") {
-    return Invalid(
-        "cannot fetch cluster info from peer urls: could not retrieve cluster "
-        "information from the given URLs");
+  std::set<std::string> seen;
+  for (const auto& [name, urls] : members) {
+    for (const Url& url : urls) {
+      if (seen.insert(url.ToString()).second) continue;
+      return Invalid(fmt::format("initial cluster {} has duplicate url", ClusterText(members)));
+    }
   }
-  const auto twice = std::ranges::adjacent_find(own->second);
-  if (twice != own->second.end()) {
-    return Invalid(fmt::format("initial cluster {} has duplicate url", config.initial_cluster));
-  }
-  return CompareWithAdvertised(config, own->second);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -156,8 +163,7 @@ void ReadCluster(Config& config) {
     return;
   }
   config.bootstrap = CheckBootstrap(config, *members);
-  const auto own = members->find(config.name);
-  if (own != members->end()) config.own_peer_urls = ToStrings(own->second);
+  for (const auto& [name, urls] : *members) config.initial_members[name] = ToStrings(urls);
 }
 
 }  // namespace etcd::config

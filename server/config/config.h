@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -84,6 +85,11 @@ struct Config {
   UrlList listen_metrics_urls;
 
   bool unsafe_no_fsync = false;
+  bool force_new_cluster = false;
+
+  // Ours: keeps the cluster version of an older cluster although every member could do more, so
+  // that its members can go back to the older etcd.
+  bool hold_cluster_version = false;
 
   // Accepted; what they tune does not exist here (flag_table.cc says why, row by row).
   std::chrono::nanoseconds backend_batch_interval{0};
@@ -102,7 +108,6 @@ struct Config {
   // Features of later versions: Parse refuses every value but the default.
   bool enable_pprof = false;
   bool memory_mlock = false;
-  bool force_new_cluster = false;
   std::string cert_file, key_file, client_cert_file, client_key_file, client_crl_file;
   std::string trusted_ca_file, client_cert_allowed_hostname;
   bool client_cert_auth = false;
@@ -143,7 +148,8 @@ struct Config {
   std::chrono::nanoseconds auto_compaction_period{0};
   std::int64_t auto_compaction_revisions = 0;
   std::optional<LogRotation> log_rotation;  // set when enable_log_rotation
-  std::vector<std::string> own_peer_urls;   // of `name` in initial_cluster, ascending
+  // initial_cluster read: name -> peer URLs, ascending. Empty when it cannot be read.
+  std::map<std::string, std::vector<std::string>> initial_members;
   // Why a member without a log cannot start with this; a restart ignores it.
   absl::Status bootstrap;
 };

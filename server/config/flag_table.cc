@@ -128,6 +128,8 @@ const std::vector<FlagRow>& Rows() {
        "new,existing"},
       {"initial-cluster-token", &C::initial_cluster_token, kClustering,
        "Keeps clusters with equal URLs apart."},
+      {"hold-cluster-version", &C::hold_cluster_version, kClustering,
+       "Keep the version of an older cluster, so that its members can go back to the older etcd."},
       {"strict-reconfig-check", &C::strict_reconfig_check, kClustering,
        "Refuse member changes that would lose the quorum."},
       {"auto-compaction-mode", &C::auto_compaction_mode, kClustering, "periodic or revision."},
@@ -272,8 +274,7 @@ const std::vector<FlagRow>& Rows() {
       // ---- Unsafe.
       {"unsafe-no-fsync", &C::unsafe_no_fsync, kUnsafe,
        "Answer without waiting for the disk: a crash of the machine loses writes."},
-      {"force-new-cluster", &C::force_new_cluster, kUnsafe, "Start over with this member alone.",
-       Support::kMissing},
+      {"force-new-cluster", &C::force_new_cluster, kUnsafe, "Start over with this member alone."},
 
       // ---- Old names (server-surface.md 2.10).
       {.name = "experimental-compact-hash-check-time",

@@ -53,7 +53,7 @@ absl::Status Finish(std::string_view default_host, Draft& draft);
 
 // The checks of Finish that look at URLs.
 absl::Status CheckUrls(const Draft& draft);
-// Reads initial_cluster into own_peer_urls and bootstrap.
+// Reads initial_cluster into initial_members and bootstrap.
 void ReadCluster(Config& config);
 
 inline constexpr std::string_view kUnsetAdvertiseClientUrls =

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <csignal>
 #include <future>
 #include <memory>
@@ -78,6 +79,32 @@ void NotifyServiceManager() {
   }
 }
 
+// A removed member is not an error of its process: its supervisor should not start it again.
+[[noreturn]] void EndRemoved(Server& server) {
+  LOG_WARN("server error", {"error", "the member has been permanently removed from the cluster"});
+  LOG_WARN("data-dir used by this member must be removed");
+  server.Stop();
+  std::_Exit(0);
+}
+
+// True when the member is ready; false when it has been removed meanwhile, or long ago.
+bool StartAndWait(Server& server) {
+  struct Start {
+    std::atomic<bool> decided{false};
+    std::promise<bool> ready;
+  };
+  const auto start = std::make_shared<Start>();
+  const auto decide = [start](bool ready) {
+    if (!start->decided.exchange(true)) start->ready.set_value(ready);
+  };
+  server.Start([decide] { decide(true); },
+               [decide] {
+                 NoteRemoval();
+                 decide(false);
+               });
+  return start->ready.get_future().get();
+}
+
 // Runs a member until a signal ends it.
 [[noreturn]] void Run(const config::Config& config, std::vector<std::string> command_line) {
   CheckDescriptorLimit();
@@ -85,14 +112,13 @@ void NotifyServiceManager() {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Open(config, std::move(command_line));
   // The message is the one that etcd gives for every failed start.
   if (!server.ok()) base::Fatal("discovery failed", server.status());
-  std::promise<void> ready;
-  (*server)->Start([&ready] { ready.set_value(); });
-  ready.get_future().wait();
+  if (!StartAndWait(**server)) EndRemoved(**server);
   CatchStopSignals();
   LOG_INFO("ready to serve client requests");
   (*server)->Serve();
   NotifyServiceManager();
-  const int signal = WaitForStopSignal();
+  const int signal = WaitForStop();
+  if (signal == 0) EndRemoved(**server);
   LOG_INFO("received signal; shutting down",
            {"signal", signal == SIGINT ? "interrupt" : "terminated"});
   (*server)->Stop();
@@ -102,6 +128,7 @@ void NotifyServiceManager() {
 int Main(int argc, char** argv) {
   base::StartFailpoints();
   IgnoreBrokenPipes();
+  OpenStopEvent();
   const config::ParseInput input = ReadProcess(argc, argv);
   const config::ParseResult parsed = config::Parse(input);
   static const base::SystemClock clock;

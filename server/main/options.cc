@@ -1,5 +1,7 @@
 #include "server/main/options.h"
 
+#include <algorithm>
+
 #include "server/base/status.h"
 #include "server/config/go_values.h"
 #include "server/config/version.h"
@@ -39,7 +41,9 @@ node::MemberOptions MakeMemberOptions(const config::Config& config, const DataDi
   node::MemberOptions options;
   options.name = config.name;
   options.client_urls = config::ToStrings(config.advertise_client_urls);
-  options.initial_cluster = {{config.name, config.own_peer_urls}};
+  for (const auto& [name, urls] : config.initial_members) {
+    options.initial_cluster.push_back({name, urls});
+  }
   options.cluster_token = config.initial_cluster_token;
   options.wal_dir = dir.wal();
   options.snap_dir = dir.snap();
@@ -49,6 +53,11 @@ node::MemberOptions MakeMemberOptions(const config::Config& config, const DataDi
       std::chrono::milliseconds(static_cast<std::int64_t>(config.heartbeat_interval));
   options.election_ticks = static_cast<int>(config.election_ticks);
   options.pre_vote = config.pre_vote;
+  options.strict_reconfig_check = config.strict_reconfig_check;
+  options.learners_max = static_cast<std::size_t>(std::max<std::int64_t>(0, config.max_learners));
+  options.may_have_joined = config.initial_cluster_state == "existing";
+  options.force_new_cluster = config.force_new_cluster;
+  options.hold_cluster_version = config.hold_cluster_version;
   options.snapshot_count = config.snapshot_count;
   options.catchup_entries = config.snapshot_catchup_entries;
   options.request_bytes_max = config.max_request_bytes;
@@ -64,6 +73,16 @@ node::MemberOptions MakeMemberOptions(const config::Config& config, const DataDi
   options.store.compaction_sleep_interval = config.compaction_sleep_interval;
   options.lease.checkpoint = config.feature_gates.enabled(config::Gate::kLeaseCheckpoint);
   options.server_version = std::string(config::kEtcdVersion);
+  return options;
+}
+
+rafthttp::TransportOptions MakePeerOptions(const config::Config& config) {
+  rafthttp::TransportOptions options;
+  options.listen_urls = config.listen_peer_urls;
+  options.election_timeout =
+      std::chrono::milliseconds(static_cast<std::int64_t>(config.election_timeout));
+  options.read_timeout = config.raft_read_timeout;
+  options.write_timeout = config.raft_write_timeout;
   return options;
 }
 

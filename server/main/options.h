@@ -9,6 +9,7 @@
 #include "server/config/config.h"
 #include "server/main/data_dir.h"
 #include "server/node/member.h"
+#include "server/rafthttp/options.h"
 #include "server/transport/options.h"
 #include "server/watch/watch_hub.h"
 
@@ -19,6 +20,7 @@ namespace etcd::server {
 inline constexpr std::uint64_t kRequestOverheadBytes = 512 * 1024;
 
 node::MemberOptions MakeMemberOptions(const config::Config& config, const DataDir& dir);
+rafthttp::TransportOptions MakePeerOptions(const config::Config& config);
 watch::WatchOptions MakeWatchOptions(const config::Config& config);
 api::v3::Options MakeApiOptions(const config::Config& config);
 api::http::Options MakeHttpOptions(const config::Config& config);

@@ -7,12 +7,15 @@
 
 #include "server/api/gateway/gateway.h"
 #include "server/api/http/http_handler.h"
+#include "server/api/http/peer_handler.h"
 #include "server/api/v3/services.h"
 #include "server/base/check.h"
 #include "server/base/log.h"
 #include "server/base/random.h"
 #include "server/base/status.h"
 #include "server/base/thread_executor.h"
+#include "server/config/version.h"
+#include "server/main/bootstrap.h"
 #include "server/main/data_dir.h"
 #include "server/main/figures.h"
 #include "server/main/no_sync_file_system.h"
@@ -21,6 +24,7 @@
 #include "server/main/system.h"
 #include "server/metrics/process_metrics.h"
 #include "server/node/member.h"
+#include "server/rafthttp/transport.h"
 #include "server/storage/engine/rocks_engine.h"
 #include "server/transport/server.h"
 #include "server/watch/watch_hub.h"
@@ -81,7 +85,9 @@ struct Server::Parts {
   NoSyncFileSystem no_sync{base::PosixFileSystem()};
   base::FileSystem& file_system;
   base::SeededRandom random{RandomSeed()};
-  ports::NoPeers peers;
+  // Sends to peers and serves them; a member alone has a peer port too.
+  rafthttp::Transport peers{MakePeerOptions(config)};
+  absl::AnyInvocable<void()> removed;  // set by Start, before anybody can call it
 
   std::unique_ptr<DataDir> data_dir;
   std::unique_ptr<engine::KvEngine> engine;
@@ -91,11 +97,13 @@ struct Server::Parts {
   std::optional<base::MethodTable> methods;
   std::unique_ptr<base::HttpHandler> gateway;
   std::unique_ptr<base::HttpHandler> http;
+  std::unique_ptr<base::HttpHandler> peer_http;
   std::unique_ptr<base::HttpHandler> metrics_http;
   std::unique_ptr<transport::Server> clients;
   std::unique_ptr<transport::Server> scrapes;  // null without --listen-metrics-urls
 
   absl::Status OpenStorage();
+  absl::Status Bootstrap(node::MemberOptions& options);
   absl::Status OpenNode();
   absl::Status OpenEdges();
   std::string ScrapeText() {
@@ -117,7 +125,21 @@ absl::Status Server::Parts::OpenStorage() {
   return absl::OkStatus();
 }
 
+// What a member that has no log asks the others.
+absl::Status Server::Parts::Bootstrap(node::MemberOptions& options) {
+  if (data_dir->has_log()) return absl::OkStatus();
+  if (config.initial_cluster_state != "existing") return CheckNotBootstrapped(config, peers);
+  ASSIGN_OR_RETURN(options.joins, AskToJoin(config, peers));
+  return absl::OkStatus();
+}
+
 absl::Status Server::Parts::OpenNode() {
+  node::MemberOptions options = MakeMemberOptions(config, *data_dir);
+  options.store.observer = &observer;
+  if (const absl::Status status = Bootstrap(options); !status.ok()) {
+    LOG_ERROR("bootstrap failed", {"error", status});
+    return status;
+  }
   threads.emplace(clock);
   node::MemberPorts member_ports{.file_system = file_system,
                                  .engine = *engine,
@@ -128,12 +150,12 @@ absl::Status Server::Parts::OpenNode() {
                                  .compaction = threads->compaction,
                                  .lease = threads->timer,
                                  .peers = peers,
+                                 .peer_client = &peers,
                                  .wal_observer = &observer,
                                  .snap_observer = &snap_observer,
                                  .lease_observer = &observer,
-                                 .observer = &observer};
-  node::MemberOptions options = MakeMemberOptions(config, *data_dir);
-  options.store.observer = &observer;
+                                 .observer = &observer,
+                                 .removed = [this] { removed(); }};
   ASSIGN_OR_RETURN(member, node::OpenMember(std::move(options), std::move(member_ports)));
   hub = std::make_unique<watch::WatchHub>(member->store(), threads->watch,
                                           std::make_unique<base::SeededRandom>(RandomSeed()),
@@ -169,6 +191,12 @@ absl::Status Server::Parts::OpenEdges() {
                            .observer = &observer};
   };
   http = api::http::MakeHttpHandler(http_deps(), MakeHttpOptions(config));
+  peer_http = api::http::MakePeerHandler({.node = *member,
+                                          .store = member->store(),
+                                          .lessor = member->lessor(),
+                                          .background = threads->timer,
+                                          .bulk = threads->bulk,
+                                          .server_version = std::string(config::kEtcdVersion)});
   ASSIGN_OR_RETURN(transport::ServerOptions client_options, MakeClientOptions(config));
   clients =
       std::make_unique<transport::Server>(std::move(client_options), *methods, http.get(), &calls);
@@ -189,12 +217,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Open(config::Config config,
                                                      std::vector<std::string> command_line) {
   auto parts = std::make_unique<Parts>(std::move(config), std::move(command_line));
   RETURN_IF_ERROR(parts->OpenStorage());
+  RETURN_IF_ERROR(parts->peers.Listen().status());
   RETURN_IF_ERROR(parts->OpenNode());
   RETURN_IF_ERROR(parts->OpenEdges());
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
-void Server::Start(absl::AnyInvocable<void()> ready) {
+void Server::Start(absl::AnyInvocable<void()> ready, absl::AnyInvocable<void()> removed) {
+  parts_->removed = std::move(removed);
   const config::Config& config = parts_->config;
   LOG_INFO("now serving peer/client/metrics",
            {"local-member-id", base::FormatHex(parts_->member->member_id().value())},
@@ -209,7 +239,14 @@ void Server::Start(absl::AnyInvocable<void()> ready) {
       LOG_INFO("serving metrics", {"address", url.ToString()});
     }
   }
-  parts_->member->Start(std::move(ready));
+  node::Member& member = *parts_->member;
+  member.Start(std::move(ready));
+  parts_->peers.Start({.id = member.member_id(),
+                       .cluster_id = member.cluster_id(),
+                       .name = config.name,
+                       .advertise_urls = config::ToStrings(config.initial_advertise_peer_urls),
+                       .server_version = [&member] { return member.ReportedVersion(); }},
+                      member, parts_->peer_http.get());
 }
 
 void Server::Serve() {
@@ -229,11 +266,10 @@ void Server::Stop() {
   const config::Config& config = parts_->config;
   LOG_INFO("closing etcd server", {"name", config.name}, {"data-dir", config.data_dir});
   parts_->clients->Stop(kDrainMax);
-  LOG_INFO("skipped leadership transfer for single voting member cluster",
-           {"local-member-id", base::FormatHex(parts_->member->member_id().value())});
   std::promise<void> stopped;
   parts_->member->Stop([&stopped] { stopped.set_value(); });
   stopped.get_future().wait();
+  parts_->peers.Stop();
   parts_->hub->Stop();
   if (parts_->scrapes != nullptr) parts_->scrapes->Stop(kDrainMax);
   parts_->threads->Stop();

@@ -25,9 +25,10 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Starts raft and the metrics listener. `ready` is called on another thread once the member has
-  // published itself: the moment for Serve.
-  void Start(absl::AnyInvocable<void()> ready);
+  // Starts raft, the peer port and the metrics listener. `ready` is called on another thread once
+  // the member has published itself: the moment for Serve. `removed`, too, at most once: this
+  // member has left the cluster for good and is to be stopped; possibly before `ready`.
+  void Start(absl::AnyInvocable<void()> ready, absl::AnyInvocable<void()> removed);
   // Begins to serve clients.
   void Serve();
   // Refuses new calls, lets those under way end, closes everything in order.

@@ -14,6 +14,8 @@ namespace {
 
 // A signal handler has nothing but globals to reach: the descriptor that wakes the main thread.
 int g_stop_event = -1;
+// What a removal adds to the descriptor's count; no sum of signals comes near it.
+constexpr std::uint64_t kRemoval = 1 << 20;
 
 extern "C" void NoteSignal(int signal) {
   const int saved = errno;
@@ -38,16 +40,25 @@ void IgnoreBrokenPipes() {
   Handle(SIGUSR1, SIG_IGN);  // as in etcd
 }
 
-void CatchStopSignals() {
+void OpenStopEvent() {
   g_stop_event = eventfd(0, EFD_CLOEXEC);
   CHECK(g_stop_event >= 0);
+}
+
+void CatchStopSignals() {
   Handle(SIGINT, NoteSignal);
   Handle(SIGTERM, NoteSignal);
 }
 
-int WaitForStopSignal() {
+void NoteRemoval() {
+  const std::uint64_t value = kRemoval;
+  CHECK(write(g_stop_event, &value, sizeof value) == sizeof value);
+}
+
+int WaitForStop() {
   std::uint64_t value = 0;
   while (read(g_stop_event, &value, sizeof value) != sizeof value) CHECK(errno == EINTR);
+  if (value >= kRemoval) return 0;
   // Two signals before the read add up; then it was SIGTERM as likely as not.
   return value == SIGINT ? SIGINT : SIGTERM;
 }

@@ -9,14 +9,17 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from etcd_process import EtcdProcess, etcdctl_environment  # noqa: E402
+from etcd_process import (EtcdProcess, etcdctl_environment, free_ports,  # noqa: E402
+                          server_binary, wait_until)
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -83,6 +86,31 @@ class ReadmeTest(unittest.TestCase):
                 with self.subTest(line=line), EtcdProcess(args=words[1:]):
                     starts += 1
         self.assertGreater(starts, 2)
+
+    def test_three_members_start_as_shown(self):
+        (block,) = blocks("bash")
+        peers, clients = free_ports(3), free_ports(3)
+        # The ports of the text are 2381.. and 2371..; "238$i" needs a table instead.
+        text = block.replace("scripts/run.sh", server_binary())
+        for i in range(3):
+            text = text.replace(f":238{i + 1}", f":{peers[i]}")
+        text = text.replace(":238$i", ":${peers[$i]}").replace(":237$i", ":${clients[$i]}")
+        arrays = f"peers=(0 {' '.join(map(str, peers))}); clients=(0 {' '.join(map(str, clients))})"
+        with tempfile.TemporaryDirectory() as folder:
+            shell = subprocess.Popen(["bash", "-c", f"{arrays}\n{text}\nwait"], cwd=folder,
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL, start_new_session=True)
+            try:
+                def listed():
+                    result = subprocess.run(
+                        ["etcdctl", f"--endpoints=127.0.0.1:{clients[2]}", "member", "list"],
+                        env=etcdctl_environment(), capture_output=True, text=True, timeout=30,
+                        check=False)
+                    return result.stdout.count("started") == 3
+                self.assertTrue(wait_until(listed, 30))
+            finally:
+                os.killpg(shell.pid, signal.SIGKILL)
+                shell.wait()
 
     def test_named_scripts_exist_and_run(self):
         for path in set(re.findall(r"\bscripts/\w+\.sh", README)):

@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 struct Files {
   std::map<std::string, std::string> texts;
@@ -62,7 +63,8 @@ TEST(ConfigParse, WithoutFlagsEveryFieldHasItsDefault) {
   EXPECT_EQ(result.config.snapshot_count, 10000U);
   EXPECT_EQ(ToText(result.config.listen_client_urls), "http://localhost:2379");
   EXPECT_EQ(result.config.initial_cluster, "default=http://localhost:2380");
-  EXPECT_THAT(result.config.own_peer_urls, ElementsAre("http://localhost:2380"));
+  EXPECT_THAT(result.config.initial_members,
+              ElementsAre(Pair("default", ElementsAre("http://localhost:2380"))));
   EXPECT_EQ(result.config.election_ticks, 10);
   EXPECT_EQ(result.config.request_timeout, std::chrono::seconds(7));
   EXPECT_EQ(result.config.watch_progress_notify_interval, std::chrono::minutes(10));
@@ -178,7 +180,6 @@ TEST(ConfigParse, BadCommandLinesFailWithEtcdsMessagesAndCodes) {
        "--feature-gates=LeaseCheckpoint=true"},
       {{"--cert-file=/c"}, 1, "--cert-file is set, but this version does not have that feature"},
       {{"--auto-tls"}, 1, "--auto-tls is set, but"},
-      {{"--force-new-cluster"}, 1, "--force-new-cluster is set, but"},
       {{"--listen-client-urls=https://127.0.0.1:1", "--advertise-client-urls=https://a:1"},
        1,
        "--listen-client-urls has https://127.0.0.1:1, but this version does not have TLS yet"},
@@ -273,15 +274,35 @@ TEST(ConfigParse, ClusterListsThatCannotBootstrapAreKeptForTheBootstrap) {
        "--initial-cluster has default=http://x:1 but missing from "
        "--initial-advertise-peer-urls=http://localhost:2380 (resolved urls: "
        "\"http://localhost:2380\" != \"http://x:1\")"},
-      {{"--initial-cluster=default=http://localhost:2380,b=http://x:1"},
-       "only runs clusters of one member"},
-      {{"--initial-cluster-state=existing"}, "cannot fetch cluster info from peer urls"},
+      {{"--initial-cluster=default=http://localhost:2380,b=http://x:1,c=http://x:1"},
+       "initial cluster b=http://x:1,c=http://x:1,default=http://localhost:2380 has duplicate url"},
+      {{"--initial-cluster=default=http://x:1,b=http://x:1", "--initial-cluster-state=existing"},
+       "has duplicate url"},
+      {{"--initial-cluster=b=http://x:1", "--initial-cluster-state=existing"},
+       "couldn't find local name \"default\" in the initial cluster configuration"},
   };
   for (const auto& [arguments, message] : cases) {
     const ParseResult result = ParseWith(arguments);
     EXPECT_TRUE(result.proceed) << arguments[0];
     EXPECT_THAT(std::string(base::MessageOf(result.config.bootstrap)), HasSubstr(message));
   }
+}
+
+TEST(ConfigParse, SeveralMembersAreReadByName) {
+  const ParseResult result =
+      ParseWith({"--name=a", "--initial-advertise-peer-urls=http://h:2,http://h:1",
+                 "--initial-cluster=b=http://g:1,a=http://h:2,a=http://h:1"});
+  EXPECT_TRUE(result.config.bootstrap.ok()) << result.config.bootstrap;
+  EXPECT_THAT(result.config.initial_members,
+              ElementsAre(Pair("a", ElementsAre("http://h:1", "http://h:2")),
+                          Pair("b", ElementsAre("http://g:1"))));
+}
+
+// The one that joins may be listed with other URLs than it advertises: the cluster decides.
+TEST(ConfigParse, AJoinerIsNotComparedWithItsAdvertisedUrls) {
+  const ParseResult result =
+      ParseWith({"--initial-cluster=default=http://x:1", "--initial-cluster-state=existing"});
+  EXPECT_TRUE(result.config.bootstrap.ok()) << result.config.bootstrap;
 }
 
 TEST(ConfigParse, RetentionIsHoursOrADurationOrRevisions) {

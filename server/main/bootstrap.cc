@@ -1,0 +1,179 @@
+#include "server/main/bootstrap.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <netdb.h>
+#include <optional>
+#include <string>
+#include <sys/socket.h>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "server/base/log.h"
+#include "server/base/status.h"
+#include "server/config/urls.h"
+#include "server/config/version.h"
+#include "server/node/join.h"
+
+namespace etcd::server {
+namespace {
+
+constexpr std::chrono::seconds kJoinTimeout(10);
+constexpr std::chrono::seconds kCheckTimeout(1);
+
+absl::Status Failed(const std::string& message) {
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, message);
+}
+
+absl::StatusOr<ports::PeerReply> Ask(ports::PeerClient& client, const std::string& url,
+                                     std::string path, std::chrono::nanoseconds timeout) {
+  std::promise<absl::StatusOr<ports::PeerReply>> answer;
+  ports::PeerRequest request;
+  request.path = std::move(path);
+  client.Ask(url, std::move(request), timeout, [&answer](absl::StatusOr<ports::PeerReply> reply) {
+    answer.set_value(std::move(reply));
+  });
+  return answer.get_future().get();
+}
+
+// Of all other listed members, ascending.
+std::vector<std::string> OtherUrls(const config::Config& config) {
+  std::vector<std::string> urls;
+  for (const auto& [name, own] : config.initial_members) {
+    if (name != config.name) urls.insert(urls.end(), own.begin(), own.end());
+  }
+  std::sort(urls.begin(), urls.end());
+  return urls;
+}
+
+std::vector<node::InitialMember> Initial(const config::Config& config) {
+  std::vector<node::InitialMember> out;
+  for (const auto& [name, urls] : config.initial_members) out.push_back({name, urls});
+  return out;
+}
+
+// Answers that may come after one has been good enough.
+struct Race {
+  std::mutex mu;
+  std::condition_variable changed;
+  std::size_t missing = 0;
+  std::optional<node::ListedCluster> found;
+};
+
+void Note(Race& race, const std::string& url, const absl::StatusOr<ports::PeerReply>& reply) {
+  auto listed = reply.ok() ? node::ParseMembersReply(*reply)
+                           : absl::StatusOr<node::ListedCluster>(reply.status());
+  if (!listed.ok()) {
+    LOG_WARN("failed to get cluster response", {"address", url + "/members"},
+             {"error", listed.status()});
+  }
+  const std::lock_guard lock(race.mu);
+  --race.missing;
+  if (listed.ok() && !race.found.has_value()) race.found = *std::move(listed);
+  race.changed.notify_all();
+}
+
+// All are asked at once, the first good answer counts: members that have just been started as well
+// have bound their ports, and answer nobody yet.
+std::optional<node::ListedCluster> FetchCluster(const std::vector<std::string>& urls,
+                                                ports::PeerClient& client,
+                                                std::chrono::nanoseconds timeout) {
+  const auto race = std::make_shared<Race>();
+  race->missing = urls.size();
+  for (const std::string& url : urls) {
+    ports::PeerRequest request;
+    request.path = "/members";
+    client.Ask(
+        url, std::move(request), timeout,
+        [race, url](const absl::StatusOr<ports::PeerReply>& reply) { Note(*race, url, reply); });
+  }
+  std::unique_lock lock(race->mu);
+  race->changed.wait(lock, [&] { return race->missing == 0 || race->found.has_value(); });
+  return race->found;
+}
+
+// The first address of the name, as text; the port stays.
+absl::StatusOr<std::string> ResolveHostPort(const std::string& host_port) {
+  ASSIGN_OR_RETURN(const config::HostPort parts, config::SplitHostPort(host_port));
+  if (config::IsIpLiteral(parts.host)) return host_port;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int error = getaddrinfo(parts.host.c_str(), nullptr, &hints, &found); error != 0) {
+    return Failed(fmt::format("lookup {}: {}", parts.host, gai_strerror(error)));
+  }
+  std::string text(NI_MAXHOST, '\0');
+  const int named = getnameinfo(found->ai_addr, found->ai_addrlen, text.data(),
+                                static_cast<socklen_t>(text.size()), nullptr, 0, NI_NUMERICHOST);
+  const bool is_v6 = found->ai_family == AF_INET6;
+  freeaddrinfo(found);
+  if (named != 0) return Failed(fmt::format("lookup {}: {}", parts.host, gai_strerror(named)));
+  text.resize(text.find('\0'));
+  return is_v6 ? fmt::format("[{}]:{}", text, parts.port) : text + ":" + parts.port;
+}
+
+// The cluster version that this member will work at.
+absl::StatusOr<std::string> AskVersions(const node::JoinedCluster& cluster,
+                                        ports::PeerClient& client) {
+  std::vector<node::PeerVersions> versions;
+  bool downgrade = false;
+  for (const membership::Member& member : cluster.members) {
+    if (member.id == cluster.own_id) continue;
+    for (const std::string& url : member.peer_urls) {
+      const auto reply = Ask(client, url, "/version", kJoinTimeout);
+      auto parsed = reply.ok() ? node::ParseVersionReply(*reply)
+                               : absl::StatusOr<node::PeerVersions>(reply.status());
+      if (!parsed.ok()) {
+        LOG_WARN("failed to get version of remote peer", {"remote-peer", url},
+                 {"error", parsed.status()});
+        continue;
+      }
+      versions.push_back(*std::move(parsed));
+      const auto enabled = Ask(client, url, "/downgrade/enabled", kCheckTimeout);
+      downgrade = downgrade || (enabled.ok() && enabled->status == 200 && enabled->body == "true");
+      break;
+    }
+  }
+  return node::CheckJoinVersions(versions, downgrade, config::kEtcdVersion);
+}
+
+}  // namespace
+
+absl::StatusOr<node::JoinedCluster> AskToJoin(const config::Config& config,
+                                              ports::PeerClient& client) {
+  const auto listed = FetchCluster(OtherUrls(config), client, kJoinTimeout);
+  if (!listed.has_value()) {
+    return Failed(
+        "cannot fetch cluster info from peer urls: could not retrieve cluster information from "
+        "the given URLs");
+  }
+  ASSIGN_OR_RETURN(node::JoinedCluster cluster,
+                   node::MatchCluster(Initial(config), config.name, *listed, ResolveHostPort));
+  const auto learners = std::ranges::count_if(
+      cluster.members, [](const membership::Member& m) { return m.is_learner; });
+  if (learners > config.max_learners) {
+    return Failed("membership: too many learner members in cluster");
+  }
+  ASSIGN_OR_RETURN(cluster.version, AskVersions(cluster, client));
+  return cluster;
+}
+
+absl::Status CheckNotBootstrapped(const config::Config& config, ports::PeerClient& client) {
+  const std::vector<std::string> others = OtherUrls(config);
+  if (others.empty()) return absl::OkStatus();
+  const auto listed = FetchCluster(others, client, kCheckTimeout);
+  const MemberId id = membership::MakeMemberId(config.initial_members.at(config.name),
+                                               config.initial_cluster_token, std::nullopt);
+  if (!listed.has_value() || !node::IsBootstrapped(*listed, id)) return absl::OkStatus();
+  return Failed(
+      fmt::format("member {} has already been bootstrapped", base::FormatHex(id.value())));
+}
+
+}  // namespace etcd::server
