@@ -162,10 +162,16 @@ class Cluster:
             out[member.name] = (answer["hash"], answer.get("compact_revision", 0))
         return out
 
-    def expect_equal_hashes(self):
-        hashes = self.hashes()
-        if len(set(hashes.values())) != 1:
-            raise EtcdError(f"members differ: {hashes}")
+    def expect_equal_hashes(self, timeout=30.0):
+        """Of what each member has at the newest revision, when all have compacted to the same one."""
+        found = {}
+
+        def comparable():
+            found.clear()
+            found.update(self.hashes())
+            return len({compacted for _, compacted in found.values()}) == 1
+        if not wait_until(comparable, timeout) or len(set(found.values())) != 1:
+            raise EtcdError(f"members differ (hash, compacted): {found}")
 
     def version(self):
         """The cluster version that each running member has decided on, e.g. {"3.6.0"}."""
