@@ -19,6 +19,7 @@ struct LogRotation {
   std::int64_t max_days = 0;     // 0: for ever
   std::int64_t max_backups = 0;  // 0: all
   bool local_time = false;
+  bool compress = false;
 };
 
 // Everything that the command line, the environment or the file can set. Filled by Parse,
@@ -51,6 +52,7 @@ struct Config {
   bool socket_reuse_port = false;
   bool socket_reuse_address = false;
   bool enable_grpc_gateway = true;
+  bool enable_grpc_reflection = false;
   std::int64_t max_learners = 1;
   std::chrono::nanoseconds warning_apply_duration = std::chrono::milliseconds(100);
   std::chrono::nanoseconds warning_unary_request_duration = std::chrono::milliseconds(300);

@@ -174,10 +174,8 @@ absl::Status ReadRotation(Config& config) {
       rotation.max_backups = value;
     } else if (key == "localtime" && value.is_boolean()) {
       rotation.local_time = value;
-    } else if (key == "compress" && value == false) {
-      continue;
-    } else if (key == "compress") {
-      return Invalid("invalid log rotation config: compress is not supported, keep it false");
+    } else if (key == "compress" && value.is_boolean()) {
+      rotation.compress = value;
     } else {
       return Invalid(fmt::format("invalid log rotation config: {}", key));
     }
@@ -199,11 +197,6 @@ absl::Status CheckLogging(Config& config) {
   const std::vector<std::string>& outputs = config.log_outputs;
   if (outputs.size() > 1 && std::ranges::find(outputs, "default") != outputs.end()) {
     return Invalid("multi logoutput for \"default\" is not supported yet");
-  }
-  if (std::ranges::find(outputs, "systemd/journal") != outputs.end()) {
-    return Invalid(
-        "--log-outputs=systemd/journal is not supported; stderr of a unit goes to the "
-        "journal by itself");
   }
   return config.enable_log_rotation ? ReadRotation(config) : absl::OkStatus();
 }

@@ -72,6 +72,9 @@ const std::vector<FlagRow>& Rows() {
       {"socket-reuse-port", &C::socket_reuse_port, kMember, "Set SO_REUSEPORT on listeners."},
       {"socket-reuse-address", &C::socket_reuse_address, kMember, "Set SO_REUSEADDR on listeners."},
       {"enable-grpc-gateway", &C::enable_grpc_gateway, kMember, "Serve the JSON API under /v3/."},
+      // Ours.
+      {"enable-grpc-reflection", &C::enable_grpc_reflection, kMember,
+       "Let gRPC clients ask for services and messages."},
       {"max-learners",
        &C::max_learners,
        kMember,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include <absl/status/statusor.h>
 
@@ -10,11 +11,12 @@
 
 namespace etcd::config {
 
-// The sink that the flags describe: JSON or console lines to stderr, stdout and files, rotated when
-// asked for; of identical messages the first 100 a second and then every 100th. Thread-safe.
-// Errors: a file that cannot be opened. `clock` must outlive the sink.
-absl::StatusOr<std::unique_ptr<base::LogSink>> OpenLogSink(const Config& config,
-                                                           const base::Clock& clock);
+// The sink that the flags describe: JSON or console lines to stderr, stdout, systemd's journal and
+// files, rotated when asked for; of identical messages the first 100 a second and then every 100th.
+// Thread-safe. Errors: a file that cannot be opened, no journal. `clock` must outlive the sink.
+absl::StatusOr<std::unique_ptr<base::LogSink>> OpenLogSink(
+    const Config& config, const base::Clock& clock,
+    const std::string& journal_socket = "/run/systemd/journal/socket");
 
 base::LogLevel LogLevelOf(const Config& config);
 
