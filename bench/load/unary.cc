@@ -1,75 +1,51 @@
-#include <algorithm>
-#include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <memory>
+#include <random>
+#include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
+#include "bench/load/closed_loop.h"
 #include "bench/load/requests.h"
 #include "bench/load/workload.h"
 
 namespace etcd::bench {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 struct Request {
   std::string_view path;
   std::string message;
 };
 
-class UnaryRun {
+class UnaryRun final : public ClosedLoop {
  public:
   explicit UnaryRun(const Options& options)
-      : options_(options),
+      : ClosedLoop(options),
         random_(options.seed),
-        value_(static_cast<std::size_t>(options.value_bytes), 'v') {
-    outcome_.latencies_us.reserve(static_cast<std::size_t>(options.total));
-  }
-
-  Outcome Run() {
-    Loop loop;
-    const auto connections = Connect(loop, options_);
-    const SteadyClock::time_point start = SteadyClock::now();
-    for (int i = 0; i < options_.clients; ++i) {
-      Next(*connections[static_cast<std::size_t>(i) % connections.size()]);
-    }
-    for (const auto& connection : connections) connection->Flush();
-    loop.RunUntil([this] { return outcome_.operations == options_.total; });
-    outcome_.elapsed = SteadyClock::now() - start;
-    return std::move(outcome_);
-  }
+        value_(static_cast<std::size_t>(options.value_bytes), 'v') {}
 
  private:
-  void Next(Connection& connection) {
-    if (started_ == options_.total) return;
-    ++started_;
+  void Start(Connection& connection, Time begin) override {
     const Request request = Make();
-    const SteadyClock::time_point begin = SteadyClock::now();
     connection.Call(
         request.path, request.message,
         [this, &connection, begin](const Connection::Trailer& trailer, std::string_view message) {
-          Finish(trailer.status, message, SteadyClock::now() - begin);
-          Next(connection);
+          Received(message);
+          Finish(connection, begin, trailer.status);
         });
   }
 
-  void Finish(int status, std::string_view message, std::chrono::nanoseconds took) {
-    ++outcome_.operations;
-    if (status != 0) ++outcome_.errors;
-    outcome_.response_bytes += static_cast<std::int64_t>(message.size());
-    outcome_.AddLatency(took);
-  }
-
   std::string Key() {
-    const std::int64_t n =
-        options_.sequential
-            ? options_.first_key + started_ - 1
-            : static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(options_.key_space));
-    return KeyOf(n, options_.key_bytes);
+    const std::int64_t n = options().sequential
+                               ? options().first_key + started() - 1
+                               : static_cast<std::int64_t>(
+                                     random_() % static_cast<std::uint64_t>(options().key_space));
+    return KeyOf(n, options().key_bytes);
   }
 
   Request Make() {
-    const std::string& kind = options_.workload;
+    const std::string& kind = options().workload;
     if (kind == "put") return {kPut, PutRequest(Key(), value_)};
     if (kind == "get") return {kRange, RangeRequest(Key(), {})};
     if (kind == "serializable-get") return {kRange, RangeRequest(Key(), {.serializable = true})};
@@ -82,24 +58,22 @@ class UnaryRun {
     if (kind == "count") return {kRange, RangeRequest("k", {.end = kToEnd, .count_only = true})};
     // A page in the middle of the keys, as a paging client asks for it.
     if (kind == "page")
-      return {kRange, RangeRequest(Key(), {.end = kToEnd, .limit = options_.limit})};
+      return {kRange, RangeRequest(Key(), {.end = kToEnd, .limit = options().limit})};
     return {kRange, RangeRequest("k", {.end = kToEnd})};  // list
   }
 
   // The read is the first `limit` keys, as in etcd's own mixed benchmark.
   Request MakeMixedTxn() {
-    const double reads = options_.rw_ratio / (1 + options_.rw_ratio);
+    const double reads = options().rw_ratio / (1 + options().rw_ratio);
     if (std::uniform_real_distribution<double>()(random_) < reads) {
-      return {kTxn, PlainTxn(RangeOp(RangeRequest("k", {.end = kToEnd, .limit = options_.limit})))};
+      return {kTxn,
+              PlainTxn(RangeOp(RangeRequest("k", {.end = kToEnd, .limit = options().limit})))};
     }
     return {kTxn, PlainTxn(PutOp(PutRequest(Key(), value_)))};
   }
 
-  const Options& options_;
   std::mt19937_64 random_;
   std::string value_;
-  std::int64_t started_ = 0;
-  Outcome outcome_;
 };
 
 }  // namespace
