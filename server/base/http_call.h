@@ -56,11 +56,31 @@ class HttpResponder {
 };
 using HttpResponderPtr = std::shared_ptr<HttpResponder>;
 
+// Takes the body of a request as it comes. Called on the loop thread of the connection, one call at
+// a time, and not any more once the client is gone or the answer complete.
+class HttpBodyReader {
+ public:
+  virtual ~HttpBodyReader() = default;
+  virtual void OnBody(std::string_view bytes) = 0;
+  virtual void OnBodyEnd() = 0;
+};
+
 // Thread-safe; called on the loop thread of the connection, must not block.
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
   virtual void Start(HttpRequest request, HttpResponderPtr responder) = 0;
+
+  // Asked when the head of a request is there, for those whose body is not to be waited for. If so,
+  // StartStreaming is called (with an empty body) in place of Start, and the body, of any length,
+  // goes to what it returns while the answer is written. A request for a WebSocket (HTTP/1.1 only)
+  // that is answered with 101: what follows on the connection is the body, and what is written
+  // after the head goes out as it is.
+  virtual bool Streams(const HttpRequest& /*request*/) const { return false; }
+  virtual std::shared_ptr<HttpBodyReader> StartStreaming(HttpRequest /*request*/,
+                                                         HttpResponderPtr /*responder*/) {
+    return nullptr;
+  }
 };
 
 }  // namespace etcd::base

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "server/base/json_text.h"
+#include "server/base/log_time.h"
 #include "server/base/status.h"
 
 namespace etcd::base {
@@ -42,36 +44,6 @@ constexpr std::string_view LevelName(LogLevel level) {
   return "info";
 }
 
-void AppendJsonString(std::string& out, std::string_view text) {
-  out.push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
-        } else {
-          out.push_back(c);
-        }
-    }
-  }
-  out.push_back('"');
-}
-
 void AppendJsonValue(std::string& out, const LogField::Value& value) {
   struct Visitor {
     std::string& out;
@@ -100,8 +72,9 @@ std::string_view ShortFile(std::string_view file) {
   return before == std::string_view::npos ? file : file.substr(before + 1);
 }
 
-// Local time with six digits; "Z" for UTC, else "+hhmm".
-std::string FormatTime(std::chrono::system_clock::time_point time) {
+}  // namespace
+
+std::string FormatLogTime(std::chrono::system_clock::time_point time) {
   const auto since = time.time_since_epoch();
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
   const auto micros =
@@ -116,8 +89,6 @@ std::string FormatTime(std::chrono::system_clock::time_point time) {
   return fmt::format("{}.{:06}{}", date, micros, zone);
 }
 
-}  // namespace
-
 LogField::LogField(std::string_view k, std::chrono::nanoseconds v)
     : key(k), value(FormatGoDuration(v)) {}
 LogField::LogField(std::string_view k, const absl::Status& v)
@@ -129,7 +100,7 @@ bool LogEnabled(LogLevel level) { return level >= g_level.load(std::memory_order
 
 std::string FormatLogJson(const LogRecord& record) {
   std::string out = fmt::format(R"({{"level":"{}","ts":"{}","caller":"{}:{}","msg":)",
-                                LevelName(record.level), FormatTime(record.time),
+                                LevelName(record.level), FormatLogTime(record.time),
                                 ShortFile(record.where.file_name()), record.where.line());
   AppendJsonString(out, record.message);
   for (const LogField& field : record.fields) {
@@ -144,7 +115,7 @@ std::string FormatLogJson(const LogRecord& record) {
 
 std::string FormatLogConsole(const LogRecord& record) {
   std::string out =
-      fmt::format("{}\t{}\t{}:{}\t{}", FormatTime(record.time), LevelName(record.level),
+      fmt::format("{}\t{}\t{}:{}\t{}", FormatLogTime(record.time), LevelName(record.level),
                   ShortFile(record.where.file_name()), record.where.line(), record.message);
   if (record.fields.empty()) return out;
   out += "\t{";

@@ -44,11 +44,17 @@ class HttpStream final : public H2Stream,
     if (head.has_grpc_timeout) request_.headers.emplace_back("grpc-timeout", head.grpc_timeout);
     for (auto& field : head.fields) request_.headers.push_back(std::move(field));
     request_.peer = session()->connection().peer();
+    head_request_ = request_.method == "HEAD";
+    if (!session()->context().http->Streams(request_)) return;
+    StartExchange();
+    reader_ = session()->context().http->StartStreaming(std::move(request_), exchange_);
+    streamed_ = true;
   }
 
   // H2Stream
   void OnData(std::string_view bytes) override {
-    if (head_written_) return;
+    if (reader_ != nullptr) reader_->OnBody(bytes);
+    if (streamed_ || head_written_) return;
     const std::size_t held = request_.body.size();
     const bool fits = held + bytes.size() <= session()->context().options.http_body_bytes_max;
     if (!fits || !session()->HoldRequestBytes(held, held + bytes.size())) {
@@ -62,11 +68,10 @@ class HttpStream final : public H2Stream,
   }
 
   void OnEndStream() override {
-    if (head_written_) return;
+    if (reader_ != nullptr) reader_->OnBodyEnd();
+    if (streamed_ || head_written_) return;
     session()->HoldRequestBytes(request_.body.size(), 0);
-    exchange_ = std::make_shared<HttpExchange>(session()->loop().mailbox(), *this,
-                                               session()->context().options.http_pending_bytes_max);
-    head_request_ = request_.method == "HEAD";
+    StartExchange();
     session()->context().http->Start(std::move(request_), exchange_);
     request_.body.clear();
   }
@@ -111,11 +116,19 @@ class HttpStream final : public H2Stream,
 
   void OnClosed() override {
     session()->HoldRequestBytes(request_.body.size(), 0);
+    reader_.reset();
     if (exchange_ != nullptr) exchange_->Gone();
+  }
+
+  void StartExchange() {
+    exchange_ = std::make_shared<HttpExchange>(session()->loop().mailbox(), *this,
+                                               session()->context().options.http_pending_bytes_max);
   }
 
   base::HttpRequest request_;
   std::shared_ptr<HttpExchange> exchange_;
+  std::shared_ptr<base::HttpBodyReader> reader_;  // of a body that is taken as it comes
+  bool streamed_ = false;
   std::size_t counted_bytes_ = 0;
   bool head_written_ = false;
   bool head_request_ = false;

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include "server/base/status.h"
 
@@ -52,7 +52,9 @@ const std::string& HttpDate() {
   return text;
 }
 
-base::HttpRequest ToRequest(http::request<http::string_body>&& message, const std::string& peer) {
+// Without the body.
+template <typename Message>
+base::HttpRequest HeadOf(const Message& message, const std::string& peer) {
   base::HttpRequest request;
   request.method = View(message.method_string());
   request.target = View(message.target());
@@ -62,16 +64,66 @@ base::HttpRequest ToRequest(http::request<http::string_body>&& message, const st
   for (const auto& field : message) {
     request.headers.emplace_back(Lower(View(field.name_string())), View(field.value()));
   }
-  request.body = std::move(message.body());
   request.peer = peer;
   return request;
 }
 
 }  // namespace
 
+// Where body bytes go: to the reader of a request that streams, else they are kept.
+struct Http1Session::BodyTarget {
+  std::string whole;
+  std::shared_ptr<base::HttpBodyReader> reader;
+  bool streamed = false;
+  std::size_t discarded = 0;  // bytes that came after the answer was complete
+
+  void Add(std::string_view bytes) {
+    if (reader != nullptr) {
+      reader->OnBody(bytes);
+    } else if (streamed) {
+      discarded += bytes.size();
+    } else {
+      whole.append(bytes);
+    }
+  }
+};
+
+// A body type for Beast.
+struct Http1Session::StreamedBody {
+  using value_type = BodyTarget;
+
+  class reader {
+   public:
+    template <bool is_request, typename Fields>
+    reader(http::header<is_request, Fields>& /*head*/, value_type& target) : target_(target) {}
+    void init(const boost::optional<std::uint64_t>& /*length*/, boost::system::error_code& error) {
+      error = {};
+    }
+    template <typename Buffers>
+    std::size_t put(const Buffers& buffers, boost::system::error_code& error) {
+      error = {};
+      std::size_t bytes = 0;
+      for (auto it = boost::asio::buffer_sequence_begin(buffers);
+           it != boost::asio::buffer_sequence_end(buffers); ++it) {
+        const boost::asio::const_buffer piece(*it);
+        target_.Add({static_cast<const char*>(piece.data()), piece.size()});
+        bytes += piece.size();
+      }
+      return bytes;
+    }
+    void finish(boost::system::error_code& error) { error = {}; }
+
+   private:
+    value_type& target_;
+  };
+};
+
 struct Http1Session::Parser {
-  http::request_parser<http::string_body> beast;
+  http::request_parser<StreamedBody> beast;
+  base::HttpRequest request;  // once the head is there
+  bool has_head = false;
   bool continue_sent = false;
+  BodyTarget& body() { return beast.get().body(); }
 };
 
 Http1Session::Http1Session(Connection& connection)
@@ -84,59 +136,75 @@ Http1Session::~Http1Session() = default;
 
 bool Http1Session::OnBytes(std::string_view bytes) {
   if (closing_ && exchange_ == nullptr) return true;
+  if (tunnel_ != nullptr) {
+    const auto tunnel = tunnel_;
+    tunnel->OnBody(bytes);
+    return true;
+  }
   input_.append(bytes);
   return Parse();
 }
 
-// Takes requests off the input while none is being answered.
+// Takes requests off the input while none is being answered, and the body of the one that is.
 bool Http1Session::Parse() {
   in_parse_ = true;
-  const ServerOptions& limits = connection_.context().options;
-  while (exchange_ == nullptr && !closing_ && !input_.empty()) {
-    if (parser_ == nullptr) {
-      parser_ = std::make_unique<Parser>();
-      parser_->beast.eager(true);
-      parser_->beast.header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
-      parser_->beast.body_limit(limits.http_body_bytes_max);
-      timer_.Arm(connection_.loop().now() + limits.handshake_timeout);
-    }
-    boost::system::error_code error;
-    const std::size_t taken =
-        parser_->beast.put(boost::asio::buffer(input_.data(), input_.size()), error);
-    input_.erase(0, taken);
-    if (error && error != http::error::need_more) {
-      if (error == http::error::header_limit) {
-        Refuse(431, "Request Header Fields Too Large");
-      } else if (error == http::error::body_limit) {
-        Refuse(413, "Request Entity Too Large");
-      } else {
-        Refuse(400, "Bad Request");
-      }
-      break;
-    }
-    if (parser_->beast.is_header_done()) {
-      connection_.Established();
-      timer_.Disarm();
-    }
-    if (parser_->beast.is_done()) {
-      Dispatch();
-      continue;
-    }
-    if (parser_->beast.is_header_done()) ArmIdle();  // while the body comes
-    if (parser_->beast.is_header_done() && !parser_->continue_sent &&
-        SameName(View(parser_->beast.get()[http::field::expect]), "100-continue")) {
-      parser_->continue_sent = true;
-      queue_.PushBytes(base::Rope("HTTP/1.1 100 Continue\r\n\r\n"));
-    }
-    if (taken == 0 || error == http::error::need_more) break;
+  while (!closing_ && !input_.empty() && (exchange_ == nullptr || parser_ != nullptr)) {
+    if (parser_ == nullptr) NewParser();
+    if (!ParseStep()) break;
   }
   in_parse_ = false;
-  return true;
+  return !(closing_ && exchange_ != nullptr && parser_ != nullptr);  // a streamed body is broken
 }
 
-void Http1Session::Dispatch() {
-  http::request<http::string_body> message = parser_->beast.release();
-  parser_.reset();
+void Http1Session::NewParser() {
+  const ServerOptions& limits = connection_.context().options;
+  parser_ = std::make_unique<Parser>();
+  parser_->beast.header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
+  parser_->beast.body_limit(limits.http_body_bytes_max);
+  timer_.Arm(connection_.loop().now() + limits.handshake_timeout);
+}
+
+bool Http1Session::ParseStep() {
+  boost::system::error_code error;
+  const std::size_t taken =
+      parser_->beast.put(boost::asio::buffer(input_.data(), input_.size()), error);
+  input_.erase(0, taken);
+  if (error && error != http::error::need_more) {
+    OnParseError(error == http::error::header_limit ? 431
+                 : error == http::error::body_limit ? 413
+                                                    : 400);
+    return false;
+  }
+  if (parser_->beast.is_header_done() && !std::exchange(parser_->has_head, true)) OnHead();
+  if (parser_ == nullptr || closing_) return false;
+  if (parser_->beast.is_done()) {
+    OnRequestEnd();
+    return true;
+  }
+  if (parser_->body().discarded > kDiscardMax) {
+    closing_ = true;
+    return false;
+  }
+  if (parser_->has_head && exchange_ == nullptr) ArmIdle();  // while the body comes
+  return taken > 0 && error != http::error::need_more;
+}
+
+void Http1Session::OnParseError(int status) {
+  if (exchange_ != nullptr) {
+    closing_ = true;  // the answer has begun, or will
+  } else if (status == 431) {
+    Refuse(431, "Request Header Fields Too Large");
+  } else if (status == 413) {
+    Refuse(413, "Request Entity Too Large");
+  } else {
+    Refuse(400, "Bad Request");
+  }
+}
+
+void Http1Session::OnHead() {
+  connection_.Established();
+  timer_.Disarm();
+  const auto& message = parser_->beast.get();
   head_request_ = message.method() == http::verb::head;
   version_1_0_ = message.version() < 11;
   keep_alive_ = message.keep_alive();
@@ -145,9 +213,46 @@ void Http1Session::Dispatch() {
     Refuse(400, "Bad Request: missing required Host header");
     return;
   }
+  parser_->request = HeadOf(message, connection_.peer());
+  if (!parser_->beast.is_done() && SameName(View(message[http::field::expect]), "100-continue")) {
+    queue_.PushBytes(base::Rope("HTTP/1.1 100 Continue\r\n\r\n"));
+    connection_.WantFlush();
+  }
+  if (connection_.context().http->Streams(parser_->request)) StartStreaming();
+}
+
+void Http1Session::StartExchange() {
   exchange_ = std::make_shared<HttpExchange>(connection_.loop().mailbox(), *this,
                                              connection_.context().options.http_pending_bytes_max);
-  connection_.context().http->Start(ToRequest(std::move(message), connection_.peer()), exchange_);
+}
+
+void Http1Session::StartStreaming() {
+  StartExchange();
+  // "h2c" is offered by clients that go on without it.
+  const bool upgrade = parser_->beast.upgrade() &&
+                       SameName(View(parser_->beast.get()[http::field::upgrade]), "websocket");
+  parser_->beast.body_limit(boost::none);
+  auto reader = connection_.context().http->StartStreaming(std::move(parser_->request), exchange_);
+  if (!upgrade) {
+    parser_->body().streamed = true;
+    parser_->body().reader = std::move(reader);
+    return;
+  }
+  parser_.reset();
+  tunnel_ = std::move(reader);
+  const std::string first = std::exchange(input_, {});
+  if (tunnel_ != nullptr && !first.empty()) tunnel_->OnBody(first);
+}
+
+void Http1Session::OnRequestEnd() {
+  const std::unique_ptr<Parser> done = std::move(parser_);
+  if (done->body().streamed) {
+    if (done->body().reader != nullptr) done->body().reader->OnBodyEnd();
+    return;
+  }
+  StartExchange();
+  done->request.body = std::move(done->body().whole);
+  connection_.context().http->Start(std::move(done->request), exchange_);
 }
 
 void Http1Session::Refuse(int status, std::string_view text) {
@@ -165,10 +270,11 @@ void Http1Session::Refuse(int status, std::string_view text) {
 
 void Http1Session::WriteHead(int status, HttpHeaders headers, std::optional<std::uint64_t> length) {
   head_written_ = true;
-  bodyless_ = status == 204 || status == 304 || status < 200;
-  const bool chunked = !length && !version_1_0_ && !bodyless_;
+  const bool upgraded = status == 101 && tunnel_ != nullptr;
+  bodyless_ = !upgraded && (status == 204 || status == 304 || status < 200);
+  const bool chunked = !length && !version_1_0_ && !bodyless_ && !upgraded;
   if (!length && version_1_0_) keep_alive_ = false;  // the end of the body is the end of all
-  if (closing_ || peer_ended_) keep_alive_ = false;
+  if (closing_ || peer_ended_ || (tunnel_ != nullptr && !upgraded)) keep_alive_ = false;
   std::string reason(ReasonOf(status));
   if (reason == "<unknown-status>") reason = "status code " + std::to_string(status);
   std::string head = "HTTP/1.1 " + std::to_string(status) + " " + reason + "\r\n";
@@ -215,7 +321,8 @@ void Http1Session::WriteEnd() {
   exchange_ = nullptr;
   done->Sent(unsent_body_bytes_);
   unsent_body_bytes_ = 0;
-  if (!keep_alive_) closing_ = true;
+  if (!keep_alive_ || tunnel_ != nullptr) closing_ = true;
+  EndReading();
   done->Gone();
   if (!closing_) ArmIdle();
   connection_.WantFlush();
@@ -257,8 +364,15 @@ void Http1Session::ArmIdle() {
 
 void Http1Session::OnTimer() { connection_.Close(); }
 
+// What still comes of the request goes nowhere.
+void Http1Session::EndReading() {
+  tunnel_.reset();
+  if (parser_ != nullptr) parser_->body().reader.reset();
+}
+
 void Http1Session::OnClosed() {
   timer_.Disarm();
+  EndReading();
   if (exchange_ == nullptr) return;
   const std::shared_ptr<HttpExchange> gone = std::move(exchange_);
   exchange_ = nullptr;

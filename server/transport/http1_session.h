@@ -14,7 +14,8 @@
 namespace etcd::transport {
 
 // HTTP/1.0 and 1.1 on one connection, parsed by Beast. One request at a time: what a client sends
-// ahead (pipelining) waits until the answer is complete. Loop thread only.
+// ahead (pipelining) waits until the answer is complete. The body of a request that its handler
+// streams is parsed while it is answered. Loop thread only.
 class Http1Session final : public Protocol, public HttpAnswerWriter {
  public:
   explicit Http1Session(Connection& connection);
@@ -36,18 +37,33 @@ class Http1Session final : public Protocol, public HttpAnswerWriter {
   void Abandon() override;
 
  private:
+  struct BodyTarget;
+  struct StreamedBody;
   struct Parser;
   // Requests ahead of their turn; above it nothing is read from the client.
   static constexpr std::size_t kInputAheadMax = 64 * 1024;
 
+  // What is left of a streamed body after the answer is thrown away, up to this.
+  static constexpr std::size_t kDiscardMax = 256 * 1024;
+
   bool Parse();
-  void Dispatch();
+  void NewParser();
+  // One step of the parser; false: it has what it can use of the input, or the connection ends.
+  bool ParseStep();
+  void OnHead();
+  void OnRequestEnd();
+  void OnParseError(int status);
+  void EndReading();
+  void StartExchange();
+  void StartStreaming();
   void Refuse(int status, std::string_view text);
   void OnTimer();
   void ArmIdle();
 
   Connection& connection_;
-  std::unique_ptr<Parser> parser_;          // of the request being received
+  std::unique_ptr<Parser> parser_;  // of the request being received
+  // Of a connection that was upgraded, or waits for the answer to that: gets all that comes.
+  std::shared_ptr<base::HttpBodyReader> tunnel_;
   std::string input_;                       // bytes not parsed yet
   std::shared_ptr<HttpExchange> exchange_;  // request being answered
   SendQueue queue_;

@@ -9,6 +9,7 @@
 
 #include "server/api/gateway/base64.h"
 #include "server/api/gateway/json_integer.h"
+#include "server/base/json_text.h"
 #include "server/base/status.h"
 
 namespace etcd::api::gateway {
@@ -160,7 +161,7 @@ void AppendInteger(std::string& out, const std::string& digits, bool is_64_bit) 
 
 void AppendEnum(std::string& out, const FieldDescriptor& field, int number) {
   if (const auto* value = field.enum_type()->FindValueByNumber(number)) {
-    AppendJsonString(out, value->name());
+    base::AppendJsonString(out, value->name());
   } else {
     out += std::to_string(number);
   }
@@ -170,7 +171,7 @@ void AppendText(std::string& out, const FieldDescriptor& field, const std::strin
   if (field.type() == FieldDescriptor::TYPE_BYTES) {
     out += '"' + EncodeBase64(text) + '"';
   } else {
-    AppendJsonString(out, text);
+    base::AppendJsonString(out, text);
   }
 }
 
@@ -218,7 +219,7 @@ void AppendValue(const Message& message, const FieldDescriptor& field, int index
 }
 
 void AppendField(const Message& message, const FieldDescriptor& field, std::string& out) {
-  AppendJsonString(out, field.name());
+  base::AppendJsonString(out, field.name());
   out.push_back(':');
   if (!field.is_repeated()) return AppendValue(message, field, -1, out);
   out.push_back('[');

@@ -45,7 +45,4 @@ class JsonReader {
   std::string_view rest_;
 };
 
-// Appends `text` as a JSON string with its quotes.
-void AppendJsonString(std::string& out, std::string_view text);
-
 }  // namespace etcd::api::gateway

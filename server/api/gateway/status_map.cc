@@ -1,6 +1,6 @@
 #include "server/api/gateway/status_map.h"
 
-#include "server/api/gateway/json_reader.h"
+#include "server/base/json_text.h"
 #include "server/base/status.h"
 
 namespace etcd::api::gateway {
@@ -40,7 +40,7 @@ int HttpStatusOf(absl::StatusCode code) {
 std::string ErrorJson(const absl::Status& status) {
   std::string out =
       "{\"code\":" + std::to_string(static_cast<int>(status.code())) + ",\"message\":";
-  AppendJsonString(out, base::MessageOf(status));
+  base::AppendJsonString(out, base::MessageOf(status));
   out.push_back('}');
   return out;
 }

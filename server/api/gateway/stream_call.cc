@@ -1,6 +1,7 @@
 #include "server/api/gateway/stream_call.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,7 @@
 
 #include "server/api/gateway/json_message.h"
 #include "server/api/gateway/json_reader.h"
+#include "server/api/gateway/json_splitter.h"
 #include "server/api/gateway/metadata.h"
 #include "server/api/gateway/status_map.h"
 #include "server/base/mutex.h"
@@ -68,39 +70,91 @@ class Sink final : public base::StreamSink {
 };
 
 // Malformed JSON counts as the end of the body; a value that is no such message ends the call.
-void Feed(const Route& route, std::string_view body, base::StreamHandler& handler, Sink& sink) {
-  JsonReader reader(body);
-  JsonValue json;
-  bool any = false;
-  while (reader.Next(json) == JsonReader::Outcome::kValue) {
-    const std::unique_ptr<google::protobuf::Message> message(route.request->New());
-    if (absl::Status status = FillMessage(json, *message); !status.ok()) {
-      return sink.Finish(std::move(status));
+class Body final : public base::HttpBodyReader {
+ public:
+  Body(const Route& route, base::CallContextPtr context,
+       std::shared_ptr<base::StreamHandler> handler, std::shared_ptr<Sink> sink,
+       std::size_t bytes_max)
+      : route_(route),
+        context_(std::move(context)),
+        handler_(std::move(handler)),
+        sink_(std::move(sink)),
+        bytes_max_(bytes_max) {}
+
+  void OnBody(std::string_view bytes) override {
+    if (context_->canceled) ended_ = true;
+    if (ended_) return;
+    splitter_.Add(bytes);
+    while (!ended_) {
+      const std::optional<std::string> value = splitter_.Next();
+      if (!value.has_value()) break;
+      OnValue(*value);
     }
-    handler.OnMessage(message->SerializeAsString());
-    any = true;
-    // A server-streaming call has one request.
-    if (route.method->kind == base::MethodEntry::Kind::kServerStream) break;
+    if (!ended_ && splitter_.rest().size() > bytes_max_) {
+      ended_ = true;
+      sink_->Finish(base::MakeStatus(absl::StatusCode::kResourceExhausted,
+                                     "grpc: received message larger than max"));
+    }
   }
-  if (!any && route.method->kind == base::MethodEntry::Kind::kServerStream) handler.OnMessage({});
-  handler.OnHalfClose();
-}
+
+  void OnBodyEnd() override {
+    if (context_->canceled) ended_ = true;
+    if (!ended_) OnValue(splitter_.rest());
+    HalfClose();
+  }
+
+ private:
+  bool has_one_request() const {
+    return route_.method->kind == base::MethodEntry::Kind::kServerStream;
+  }
+
+  void OnValue(std::string_view text) {
+    JsonReader reader(text);
+    JsonValue json;
+    if (reader.Next(json) != JsonReader::Outcome::kValue) return HalfClose();
+    const std::unique_ptr<google::protobuf::Message> message(route_.request->New());
+    if (absl::Status status = FillMessage(json, *message); !status.ok()) {
+      ended_ = true;
+      return sink_->Finish(std::move(status));
+    }
+    any_ = true;
+    handler_->OnMessage(message->SerializeAsString());
+    if (has_one_request()) HalfClose();
+  }
+
+  void HalfClose() {
+    if (std::exchange(ended_, true)) return;
+    if (!any_ && has_one_request()) handler_->OnMessage({});
+    handler_->OnHalfClose();
+  }
+
+  const Route& route_;
+  const base::CallContextPtr context_;
+  const std::shared_ptr<base::StreamHandler> handler_;
+  const std::shared_ptr<Sink> sink_;
+  const std::size_t bytes_max_;
+  JsonSplitter splitter_;
+  bool any_ = false;    // message was handed over
+  bool ended_ = false;  // nothing of the body counts any more
+};
 
 }  // namespace
 
-void StartStream(const Route& route, base::CallContextPtr context, const base::HttpRequest& request,
-                 base::HttpResponderPtr responder, base::Executor& timers) {
+std::shared_ptr<base::HttpBodyReader> StartStream(const Route& route, base::CallContextPtr context,
+                                                  base::HttpResponderPtr responder,
+                                                  base::Executor& timers, std::size_t bytes_max) {
   auto sink = std::make_shared<Sink>(*route.response, responder);
   std::shared_ptr<base::StreamHandler> handler = route.method->stream->Open(context, sink);
   AtDeadline(*context, timers, [weak = std::weak_ptr<Sink>(sink)] {
     if (const auto open = weak.lock()) open->Finish(Error(Errc::kContextDeadlineExceeded));
   });
-  Feed(route, request.body, *handler, *sink);
   // Also after the answer's end; the handler hears of it once.
   responder->OnGone([context, handler] {
     context->canceled = true;
     handler->OnClose();
   });
+  return std::make_shared<Body>(route, std::move(context), std::move(handler), std::move(sink),
+                                bytes_max);
 }
 
 }  // namespace etcd::api::gateway

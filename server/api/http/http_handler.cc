@@ -56,6 +56,16 @@ class ClientHandler final : public base::HttpHandler {
     if (!health_.Serve(request, responder)) ReplyNotFound(*responder);
   }
 
+  bool Streams(const base::HttpRequest& request) const override {
+    return IsGatewayPath(request.path) && deps_.gateway->Streams(request);
+  }
+  std::shared_ptr<base::HttpBodyReader> StartStreaming(base::HttpRequest request,
+                                                       base::HttpResponderPtr raw) override {
+    base::HttpResponderPtr responder = access_.Admit(request, std::move(raw));
+    if (responder == nullptr) return nullptr;
+    return deps_.gateway->StartStreaming(std::move(request), std::move(responder));
+  }
+
  private:
   bool IsGatewayPath(std::string_view path) const {
     return deps_.gateway != nullptr &&

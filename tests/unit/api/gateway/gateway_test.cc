@@ -46,6 +46,39 @@ class GatewayTest : public ::testing::Test {
     return responder;
   }
 
+  // A request whose body is still to come.
+  struct Open {
+    std::shared_ptr<CollectingResponder> responder = std::make_shared<CollectingResponder>();
+    std::shared_ptr<base::HttpBodyReader> body;
+  };
+  Open StartStreaming(const std::string& path, Headers headers = {},
+                      const std::string& method = "POST") {
+    Open open;
+    base::HttpRequest request;
+    request.method = method;
+    request.target = path;
+    request.path = path;
+    request.headers = std::move(headers);
+    EXPECT_TRUE(gateway_->Streams(request)) << path;
+    open.body = gateway_->StartStreaming(std::move(request), open.responder);
+    return open;
+  }
+  Open OpenWebSocket(const std::string& path, Headers headers = {}) {
+    headers.insert(headers.end(), {{"connection", "keep-alive, Upgrade"},
+                                   {"upgrade", "WebSocket"},
+                                   {"sec-websocket-version", "13"},
+                                   {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="}});
+    return StartStreaming(path, std::move(headers), "GET");
+  }
+  // A frame as a client sends it, masked.
+  static std::string ClientFrame(char first, const std::string& payload) {
+    std::string frame = {first, static_cast<char>(0x80 | payload.size()), 1, 2, 3, 4};
+    for (std::size_t i = 0; i < payload.size(); ++i) {
+      frame += static_cast<char>(payload[i] ^ frame[2 + i % 4]);
+    }
+    return frame;
+  }
+
   Api api_;
   base::Executor& executor_;
   std::unique_ptr<base::HttpHandler> gateway_;
@@ -197,6 +230,133 @@ TEST_F(GatewayTest, KeepAliveEndsWithItsBody) {
   EXPECT_EQ(answer->Lines(), 2U);
   EXPECT_NE(answer->body.find(R"("ID":"7","TTL":"10"}})"), std::string::npos) << answer->body;
   EXPECT_NE(answer->body.find(R"("ID":"8"}})"), std::string::npos) << answer->body;
+}
+
+TEST_F(GatewayTest, AWatcherCanBeAddedToAnOpenRequest) {
+  const Open watch = StartStreaming("/v3/watch");
+  watch.body->OnBody(R"({"create_request":{"key":"Zm)");
+  api_.Settle();
+  EXPECT_EQ(watch.responder->status, 0) << "headers come with the first message";
+  watch.body->OnBody(R"(9v"}})");
+  ASSERT_TRUE(api_.member.WaitFor([&] { return watch.responder->Lines() == 1; }));
+  ASSERT_TRUE(api_.member.Put("foo", "bar").status.ok());
+  ASSERT_TRUE(api_.member.WaitFor([&] { return watch.responder->Lines() == 2; }));
+  watch.body->OnBody(
+      "\n"
+      R"({"create_request":{"key":"YmFy","watch_id":"5"}}{"cancel_request":)");
+  ASSERT_TRUE(api_.member.WaitFor([&] { return watch.responder->Lines() == 3; }));
+  watch.body->OnBody(R"({"watch_id":"5"}})");
+  ASSERT_TRUE(api_.member.WaitFor([&] { return watch.responder->Lines() == 4; }));
+  watch.body->OnBodyEnd();
+  ASSERT_TRUE(api_.member.Put("foo", "bar").status.ok());
+  ASSERT_TRUE(api_.member.WaitFor([&] { return watch.responder->Lines() == 5; }));
+  EXPECT_FALSE(watch.responder->ended) << "until the client leaves";
+}
+
+TEST_F(GatewayTest, KeepAliveIsAnsweredWhileItsBodyIsOpen) {
+  ASSERT_EQ(Post("/v3/lease/grant", R"({"ID":7,"TTL":"10"})")->status, 200);
+  const Open alive = StartStreaming("/v3/lease/keepalive");
+  for (std::size_t i = 1; i <= 3; ++i) {
+    alive.body->OnBody(R"({"ID":7})");
+    ASSERT_TRUE(api_.member.WaitFor([&] { return alive.responder->Lines() == i; })) << i;
+  }
+  EXPECT_FALSE(alive.responder->ended);
+  alive.body->OnBodyEnd();
+  EXPECT_TRUE(api_.member.WaitFor([&] { return alive.responder->ended; }));
+}
+
+TEST_F(GatewayTest, AnObjectWithoutEndIsCutOff) {
+  gateway_ = MakeGateway(*api_.table, executor_, {.receive_message_bytes_max = 1000});
+  const Open watch = StartStreaming("/v3/watch");
+  watch.body->OnBody(R"({"create_request":{"key":")");
+  for (int i = 0; i < 21; ++i) watch.body->OnBody(std::string(100, 'A'));
+  EXPECT_TRUE(watch.responder->ended);
+  EXPECT_EQ(watch.responder->status, 429);
+}
+
+TEST_F(GatewayTest, OnlyStreamsAreStreamed) {
+  base::HttpRequest request;
+  request.method = "POST";
+  for (const char* path : {"/v3/kv/put", "/v3", "/v3/nothing", "/health"}) {
+    request.path = path;
+    EXPECT_FALSE(gateway_->Streams(request)) << path;
+  }
+  request.path = "/v3beta/watch";
+  EXPECT_TRUE(gateway_->Streams(request));
+  request.method = "GET";
+  EXPECT_FALSE(gateway_->Streams(request));
+}
+
+// RFC 6455 gives the key and what is made of it.
+TEST_F(GatewayTest, AWebSocketWatches) {
+  const Open socket = OpenWebSocket("/v3/watch");
+  EXPECT_EQ(socket.responder->status, 101);
+  EXPECT_EQ(socket.responder->headers["Sec-WebSocket-Accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  EXPECT_EQ(socket.responder->headers["Upgrade"], "websocket");
+  EXPECT_EQ(socket.responder->headers["Connection"], "Upgrade");
+  const std::string frame = ClientFrame('\x81', R"({"create_request":{"key":"Zm9v"}})");
+  for (const char c : frame) socket.body->OnBody({&c, 1});
+  std::string& out = socket.responder->body;
+  ASSERT_TRUE(api_.member.WaitFor([&] { return out.ends_with(R"("created":true}})"); }));
+  EXPECT_EQ(out[0], '\x81');
+  EXPECT_EQ(out.find('\n'), std::string::npos);
+  const std::size_t head = out[1] == 126 ? 4 : 2;
+  EXPECT_EQ(out.find("{\"result\":"), head);
+  ASSERT_TRUE(api_.member.Put("foo", "bar").status.ok());
+  ASSERT_TRUE(api_.member.WaitFor([&] { return out.find("\"events\"") != std::string::npos; }));
+  out.clear();
+  socket.body->OnBody(ClientFrame('\x89', "are you there"));
+  EXPECT_EQ(out, std::string("\x8a\x0d") + "are you there");
+  out.clear();
+  socket.body->OnBody(ClientFrame('\x88', "\x03\xe8"));
+  EXPECT_EQ(out, "\x88\x02\x03\xe8");
+  EXPECT_TRUE(socket.responder->ended);
+}
+
+TEST_F(GatewayTest, AWebSocketCarriesAUnaryCallAndItsErrors) {
+  const Open put = OpenWebSocket("/v3/kv/put");
+  put.body->OnBody(ClientFrame('\x81', R"({"key":"Zm9v","value":"YmFy"})"));
+  ASSERT_TRUE(api_.member.WaitFor([&] { return put.responder->ended; }));
+  EXPECT_NE(put.responder->body.find("{\"header\":"), std::string::npos) << put.responder->body;
+  EXPECT_TRUE(put.responder->body.ends_with("\x88\x02\x03\xe8")) << put.responder->body;
+  const Open unknown = OpenWebSocket("/v3/nothing");
+  EXPECT_EQ(unknown.responder->status, 101);
+  EXPECT_NE(unknown.responder->body.find(R"({"code":5,"message":"Not Found"})"), std::string::npos);
+  EXPECT_TRUE(unknown.responder->ended);
+}
+
+TEST_F(GatewayTest, ABrokenFrameEndsTheWebSocket) {
+  const Open socket = OpenWebSocket("/v3/watch");
+  socket.body->OnBody("\x81\x01x");  // not masked
+  EXPECT_EQ(socket.responder->body, "\x88\x02\x03\xea");
+  EXPECT_TRUE(socket.responder->ended);
+}
+
+TEST_F(GatewayTest, AHandshakeThatIsNoneIs400) {
+  for (const Headers& headers :
+       {Headers{{"sec-websocket-version", "12"}}, Headers{{"sec-websocket-key", "c2hvcnQ="}}}) {
+    const Open socket = OpenWebSocket("/v3/watch", headers);
+    EXPECT_EQ(socket.responder->status, 400);
+    EXPECT_EQ(socket.responder->headers["Sec-WebSocket-Version"], "13");
+    EXPECT_EQ(socket.body, nullptr);
+  }
+}
+
+TEST_F(GatewayTest, AWebSocketsTokenComesAsItsSubprotocol) {
+  const Open socket = OpenWebSocket("/v3/watch", {{"sec-websocket-protocol", "Bearer, t.1"}});
+  EXPECT_EQ(socket.responder->headers["Sec-WebSocket-Protocol"], "Bearer");
+}
+
+TEST_F(GatewayTest, EveryUnaryCallIsReported) {
+  std::vector<std::string> reports;
+  gateway_ = MakeGateway(*api_.table, executor_, {.answered = [&](const AnsweredCall& call) {
+    reports.push_back(std::string(call.context.path) + " " + std::to_string(call.request.size()) +
+                      " " + std::to_string(call.response.ok()));
+  }});
+  Post("/v3/kv/put", R"({"key":"Zm9v","value":"YmFy"})");
+  Post("/v3/kv/range", "{}");
+  EXPECT_EQ(reports,
+            (std::vector<std::string>{"/etcdserverpb.KV/Put 10 1", "/etcdserverpb.KV/Range 0 0"}));
 }
 
 TEST_F(GatewayTest, EveryCodeHasItsHttpStatus) {
