@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "server/api/v3/request_stats.h"
 #include "server/apply/operation.h"
 #include "server/base/errc.h"
 #include "server/base/log.h"
@@ -31,22 +32,31 @@ constexpr std::string_view TypeOf(base::MethodEntry::Kind kind) {
   return "unary";
 }
 
+// With debug lines every call is logged.
+std::chrono::nanoseconds ReportAbove(std::chrono::nanoseconds slow) {
+  return base::LogEnabled(base::LogLevel::kDebug) ? std::chrono::nanoseconds::min() : slow;
+}
+
+void LogStats(const transport::AnsweredCall& call) {
+  const auto took = std::chrono::duration_cast<std::chrono::system_clock::duration>(call.took);
+  api::v3::LogRequestStats({.context = call.context,
+                            .request = call.request,
+                            .response = call.response,
+                            .start = std::chrono::system_clock::now() - took,
+                            .took = call.took});
+}
+
 class MethodMetrics final : public transport::MethodObserver {
  public:
   MethodMetrics(const base::MethodEntry& method, metrics::Registry& registry,
                 metrics::ServerMetrics& totals, bool extensive, std::chrono::nanoseconds slow)
-      : path_(method.path),
-        counts_(registry, method.path, TypeOf(method.kind), extensive),
+      : counts_(registry, method.path, TypeOf(method.kind), extensive),
         totals_(totals),
-        slow_(method.kind == base::MethodEntry::Kind::kUnary ? slow
-                                                             : std::chrono::nanoseconds::max()) {}
+        slow_(slow) {}
 
   void Started() override { counts_.Started(); }
   void Handled(absl::StatusCode code, std::chrono::nanoseconds duration) override {
     counts_.Handled(code, Seconds(duration));
-    if (duration > slow_) {
-      LOG_WARN("request stats", {"time spent", duration}, {"response type", path_});
-    }
   }
   void MessageReceived(std::size_t bytes) override {
     counts_.MessageReceived();
@@ -56,9 +66,10 @@ class MethodMetrics final : public transport::MethodObserver {
     counts_.MessageSent();
     totals_.client_sent_bytes.Add(bytes);
   }
+  std::chrono::nanoseconds report_above() const override { return ReportAbove(slow_); }
+  void Answered(const transport::AnsweredCall& call) override { LogStats(call); }
 
  private:
-  const std::string path_;
   metrics::GrpcMethodMetrics counts_;
   metrics::ServerMetrics& totals_;
   const std::chrono::nanoseconds slow_;
@@ -211,6 +222,10 @@ void SnapObserver::OnSync(std::chrono::nanoseconds took) {
 
 void SnapObserver::OnSave(std::chrono::nanoseconds took) {
   metrics_.snap_save.Observe(Seconds(took));
+}
+
+void CallMetrics::OnAnswered(const transport::AnsweredCall& call) const {
+  if (call.took > ReportAbove(slow_)) LogStats(call);
 }
 
 transport::MethodObserver* CallMetrics::Observe(const base::MethodEntry& method) {

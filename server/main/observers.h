@@ -127,6 +127,8 @@ class CallMetrics final : public transport::CallObserver {
       : registry_(registry), metrics_(metrics), extensive_(extensive), slow_(slow) {}
 
   transport::MethodObserver* Observe(const base::MethodEntry& method) override;
+  // Of a unary call that the transport has not seen.
+  void OnAnswered(const transport::AnsweredCall& call) const;
 
  private:
   metrics::Registry& registry_;

@@ -8,6 +8,7 @@
 #include "server/api/gateway/gateway.h"
 #include "server/api/http/http_handler.h"
 #include "server/api/http/peer_handler.h"
+#include "server/api/v3/reflection.h"
 #include "server/api/v3/services.h"
 #include "server/base/check.h"
 #include "server/base/log.h"
@@ -176,10 +177,14 @@ absl::Status Server::Parts::OpenEdges() {
                                              .bulk = &threads->bulk,
                                              .observer = &observer},
                                             MakeApiOptions(config)));
+  if (config.enable_grpc_reflection) api::v3::AddReflection(*methods);
   if (config.enable_grpc_gateway) {
     gateway = api::gateway::MakeGateway(
         *methods, threads->edge,
-        {.receive_message_bytes_max = config.max_request_bytes + kRequestOverheadBytes});
+        {.receive_message_bytes_max = config.max_request_bytes + kRequestOverheadBytes,
+         .answered = [this](const api::gateway::AnsweredCall& call) {
+           calls.OnAnswered({call.context, call.request, call.response, call.took});
+         }});
   }
   const auto http_deps = [this] {
     return api::http::Deps{.node = *member,

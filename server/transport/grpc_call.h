@@ -52,6 +52,7 @@ class GrpcCall : public H2Stream, public LoopTask, public std::enable_shared_fro
   bool Hold(std::size_t bytes);
   void CountSent(std::size_t bytes);
   const Method& method() const { return method_; }
+  std::chrono::steady_clock::time_point begun() const { return begun_; }
   const MailboxPtr& mailbox() const { return mailbox_; }
   base::CallContextPtr SharedContext() { return {shared_from_this(), &context_}; }
 

@@ -2,12 +2,22 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string_view>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include "server/base/call.h"
 
 namespace etcd::transport {
+
+// A unary call that the handler has answered, before anything of the answer was read.
+struct AnsweredCall {
+  const base::CallContext& context;
+  std::string_view request;
+  const absl::StatusOr<base::Body>& response;
+  std::chrono::nanoseconds took;
+};
 
 // Counts the calls of one method. Called on the loop threads for every call and message: keep it to
 // relaxed counters. Thread-safe.
@@ -20,6 +30,9 @@ class MethodObserver {
   // `bytes` of the message without its frame header, before compression.
   virtual void MessageReceived(std::size_t bytes) = 0;
   virtual void MessageSent(std::size_t bytes) = 0;
+  // Unary calls that take longer than this are given to Answered (within 4 ms; below 0: all are).
+  virtual std::chrono::nanoseconds report_above() const { return std::chrono::nanoseconds::max(); }
+  virtual void Answered(const AnsweredCall& /*call*/) {}
 };
 
 // Asked once per method when the server is built. Null: the method is not counted.

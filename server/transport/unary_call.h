@@ -29,8 +29,9 @@ class UnaryCall final : public GrpcCall {
   void Dispatch();
   void Start();
   void Complete(absl::StatusOr<base::Body> result);
+  void Report(const absl::StatusOr<base::Body>& result);
 
-  std::string request_;
+  std::string request_;  // kept until the answer, for Report: the log keeps it longer
   bool has_request_ = false;
   std::optional<Timer> retry_;  // waits for room in the response budget
   Loop::Time wait_end_;

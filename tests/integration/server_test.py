@@ -10,6 +10,8 @@ import sys
 import tempfile
 import unittest
 
+import grpc
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from etcd_process import EtcdError, EtcdProcess, free_ports, server_binary, wait_until  # noqa: E402
 
@@ -176,6 +178,65 @@ class ServerTest(unittest.TestCase):
                 with open(path, encoding="utf-8") as log:
                     self.assertTrue(re.search(r"\tinfo\t\S+\tready to serve client requests\n",
                                               log.read()))
+
+    def test_a_journal_that_is_not_there_is_refused(self):
+        if os.path.exists("/run/systemd/journal/socket"):
+            self.skipTest("there is a journal")
+        result = run_server("--log-outputs=systemd/journal")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("failed to verify flags", result.stderr)
+        self.assertIn("can't find journal (dial unixgram /run/systemd/journal/socket: connect: no "
+                      "such file or directory)", result.stderr)
+
+    def test_a_slow_request_is_logged_with_its_sizes_and_without_its_value(self):
+        with EtcdProcess(args=["--warning-unary-request-duration=1ns"]) as etcd:
+            etcd.etcdctl("put", "foo", "secret")
+            wait_until(lambda: any(r["msg"] == "request stats" for r in etcd.log_records()), 10)
+            record = next(r for r in etcd.log_records() if r["msg"] == "request stats" and
+                          r["response type"] == "/etcdserverpb.KV/Put")
+            self.assertEqual(record["level"], "warn")
+            self.assertEqual(list(record)[4:], [
+                "start time", "time spent", "remote", "response type", "request count",
+                "request size", "response count", "response size", "request content"])
+            self.assertEqual(record["request content"], 'key:"foo" value_size:6 ')
+            self.assertEqual((record["request count"], record["request size"],
+                              record["response count"]), (1, 13, 0))
+            self.assertRegex(record["remote"], r"^127\.0\.0\.1:\d+$")
+            self.assertNotIn("secret", etcd.log())
+
+    def test_reflection_has_a_flag_of_its_own(self):
+        def services(etcd):
+            with grpc.insecure_channel(etcd.endpoint()) as channel:
+                call = channel.stream_stream(
+                    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+                return b"".join(call(iter([b"\x3a\x01*"]), timeout=10))  # list_services: "*"
+
+        with EtcdProcess() as etcd:
+            with self.assertRaises(grpc.RpcError) as caught:
+                services(etcd)
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+        with EtcdProcess(args=["--enable-grpc-reflection"]) as etcd:
+            listed = services(etcd)
+            for name in (b"etcdserverpb.KV", b"v3lockpb.Lock",
+                         b"grpc.reflection.v1alpha.ServerReflection"):
+                self.assertIn(name, listed)
+
+    def test_a_watch_over_http_takes_watchers_while_it_is_answered(self):
+        def chunk(text):
+            return b"%x\r\n%s\r\n" % (len(text), text)
+
+        with EtcdProcess() as etcd, \
+                socket.create_connection(("127.0.0.1", etcd.client_port), timeout=10) as client:
+            client.sendall(b"POST /v3/watch HTTP/1.1\r\nHost: x\r\n"
+                           b"Transfer-Encoding: chunked\r\n\r\n" +
+                           chunk(b'{"create_request":{"key":"YQ=="}}'))
+            received = b""
+            for wanted in (b'"created":true', b'"watch_id":"1"'):
+                while wanted not in received:
+                    piece = client.recv(65536)
+                    self.assertTrue(piece, received)
+                    received += piece
+                client.sendall(chunk(b'{"create_request":{"key":"Yg=="}}'))
 
     def test_an_idle_member_is_small(self):
         with EtcdProcess() as etcd:
