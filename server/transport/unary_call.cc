@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kSendMessageBytesMax = 2147483647;  // the peer of old: MaxInt32
 constexpr std::chrono::milliseconds kBudgetPoll(5);
+constexpr std::chrono::milliseconds kTickMax(10);
 
 // What the handler is given to answer with. Fits into the callback without an allocation.
 class AnswerOnce {
@@ -94,7 +95,7 @@ void UnaryCall::RunOnLoop() {
   Complete(std::move(result));
 }
 
-// The coarse clock is nearly free, which matters on every call.
+// The coarse clock is nearly free, which matters on every call; it lags by a tick at most.
 void UnaryCall::Report(const absl::StatusOr<base::Body>& result) {
   MethodObserver* const observer = method().observer;
   if (observer == nullptr) return;
@@ -102,8 +103,10 @@ void UnaryCall::Report(const absl::StatusOr<base::Body>& result) {
   clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
   const Loop::Time now(std::chrono::seconds(coarse.tv_sec) +
                        std::chrono::nanoseconds(coarse.tv_nsec));
-  if (now - begun() <= observer->report_above()) return;
-  observer->Answered({context(), request_, result, std::chrono::steady_clock::now() - begun()});
+  const std::chrono::nanoseconds above = observer->report_above();
+  if (now - begun() + kTickMax <= above) return;
+  const auto took = std::chrono::steady_clock::now() - begun();
+  if (took > above) observer->Answered({context(), request_, result, took});
 }
 
 void UnaryCall::Complete(absl::StatusOr<base::Body> result) {
