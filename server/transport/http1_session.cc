@@ -136,9 +136,8 @@ Http1Session::~Http1Session() = default;
 
 bool Http1Session::OnBytes(std::string_view bytes) {
   if (closing_ && exchange_ == nullptr) return true;
-  if (tunnel_ != nullptr) {
-    const auto tunnel = tunnel_;
-    tunnel->OnBody(bytes);
+  if (upgrade_) {
+    if (const auto tunnel = tunnel_) tunnel->OnBody(bytes);
     return true;
   }
   input_.append(bytes);
@@ -153,7 +152,7 @@ bool Http1Session::Parse() {
     if (!ParseStep()) break;
   }
   in_parse_ = false;
-  return !(closing_ && exchange_ != nullptr && parser_ != nullptr);  // a streamed body is broken
+  return !(closing_ && parser_ != nullptr);  // a streamed body is broken, or does not end
 }
 
 void Http1Session::NewParser() {
@@ -229,11 +228,11 @@ void Http1Session::StartExchange() {
 void Http1Session::StartStreaming() {
   StartExchange();
   // "h2c" is offered by clients that go on without it.
-  const bool upgrade = parser_->beast.upgrade() &&
-                       SameName(View(parser_->beast.get()[http::field::upgrade]), "websocket");
+  upgrade_ = parser_->beast.upgrade() &&
+             SameName(View(parser_->beast.get()[http::field::upgrade]), "websocket");
   parser_->beast.body_limit(boost::none);
   auto reader = connection_.context().http->StartStreaming(std::move(parser_->request), exchange_);
-  if (!upgrade) {
+  if (!upgrade_) {
     parser_->body().streamed = true;
     parser_->body().reader = std::move(reader);
     return;
@@ -270,11 +269,11 @@ void Http1Session::Refuse(int status, std::string_view text) {
 
 void Http1Session::WriteHead(int status, HttpHeaders headers, std::optional<std::uint64_t> length) {
   head_written_ = true;
-  const bool upgraded = status == 101 && tunnel_ != nullptr;
+  const bool upgraded = status == 101 && upgrade_;
   bodyless_ = !upgraded && (status == 204 || status == 304 || status < 200);
   const bool chunked = !length && !version_1_0_ && !bodyless_ && !upgraded;
   if (!length && version_1_0_) keep_alive_ = false;  // the end of the body is the end of all
-  if (closing_ || peer_ended_ || (tunnel_ != nullptr && !upgraded)) keep_alive_ = false;
+  if (closing_ || peer_ended_ || (upgrade_ && !upgraded)) keep_alive_ = false;
   std::string reason(ReasonOf(status));
   if (reason == "<unknown-status>") reason = "status code " + std::to_string(status);
   std::string head = "HTTP/1.1 " + std::to_string(status) + " " + reason + "\r\n";
@@ -321,7 +320,7 @@ void Http1Session::WriteEnd() {
   exchange_ = nullptr;
   done->Sent(unsent_body_bytes_);
   unsent_body_bytes_ = 0;
-  if (!keep_alive_ || tunnel_ != nullptr) closing_ = true;
+  if (!keep_alive_ || upgrade_) closing_ = true;
   EndReading();
   done->Gone();
   if (!closing_) ArmIdle();

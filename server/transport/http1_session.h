@@ -73,6 +73,7 @@ class Http1Session final : public Protocol, public HttpAnswerWriter {
   bool version_1_0_ = false;
   bool keep_alive_ = false;
   bool chunked_ = false;
+  bool upgrade_ = false;   // the request asked for a WebSocket: the last one of the connection
   bool bodyless_ = false;  // status without a body
   bool head_written_ = false;
   bool closing_ = false;  // after the current answer

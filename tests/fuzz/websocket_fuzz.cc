@@ -25,9 +25,10 @@ std::vector<std::string> Messages(std::string_view input, std::size_t step) {
   while (!input.empty()) {
     decoder.Add(input.substr(0, step));
     input.remove_prefix(std::min(step, input.size()));
-    std::string payload;
-    for (Outcome outcome = decoder.Next(payload); outcome != Outcome::kNeedMore;
-         outcome = decoder.Next(payload)) {
+    while (true) {
+      std::string payload;
+      const Outcome outcome = decoder.Next(payload);
+      if (outcome == Outcome::kNeedMore) break;
       messages.push_back(std::to_string(static_cast<int>(outcome)) + payload);
       if (outcome == Outcome::kBroken) return messages;
       CHECK(payload.size() <= kMessageBytesMax) << "too long";

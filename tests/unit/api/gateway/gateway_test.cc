@@ -155,7 +155,7 @@ TEST_F(GatewayTest, UnknownPathsAndMethods) {
 }
 
 TEST_F(GatewayTest, MessageOverTheReceiveLimitIs429) {
-  gateway_ = MakeGateway(*api_.table, executor_, {.receive_message_bytes_max = 10});
+  gateway_ = MakeGateway(*api_.table, executor_, {.receive_message_bytes_max = 10, .answered = {}});
   const auto answer = Post("/v3/kv/put", R"({"key":"Zm9v","value":"YmFyYmFyYmFy"})");
   EXPECT_EQ(answer->status, 429);
   EXPECT_EQ(answer->body,
@@ -266,7 +266,8 @@ TEST_F(GatewayTest, KeepAliveIsAnsweredWhileItsBodyIsOpen) {
 }
 
 TEST_F(GatewayTest, AnObjectWithoutEndIsCutOff) {
-  gateway_ = MakeGateway(*api_.table, executor_, {.receive_message_bytes_max = 1000});
+  gateway_ =
+      MakeGateway(*api_.table, executor_, {.receive_message_bytes_max = 1000, .answered = {}});
   const Open watch = StartStreaming("/v3/watch");
   watch.body->OnBody(R"({"create_request":{"key":")");
   for (int i = 0; i < 21; ++i) watch.body->OnBody(std::string(100, 'A'));
