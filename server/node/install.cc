@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "server/base/bytes.h"
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/image/import.h"
@@ -80,8 +81,12 @@ absl::StatusOr<std::unique_ptr<CompactionProbe>> Prepare(const MemberOptions& op
 }
 
 absl::Status TryInstall(Shared& shared, ApplyLoop& apply, const raft::SnapshotMetadata& metadata) {
+  FAILPOINT("applyBeforeOpenSnapshot");
   ASSIGN_OR_RETURN(const auto content, Prepare(shared.options, shared.ports, metadata));
+  FAILPOINT("applyAfterOpenSnapshot");
+  FAILPOINT("raftBeforeApplySnap");
   RETURN_IF_ERROR(shared.store->Replace(content->compacted(), [&] { return content->Commit(); }));
+  FAILPOINT("raftAfterApplySnap");
   RETURN_IF_ERROR(LoadBesideStore(shared));
   return apply.Reload(metadata.index);
 }
