@@ -22,6 +22,7 @@
 #include "server/main/no_sync_file_system.h"
 #include "server/main/observers.h"
 #include "server/main/options.h"
+#include "server/main/peer_metrics.h"
 #include "server/main/system.h"
 #include "server/metrics/process_metrics.h"
 #include "server/node/member.h"
@@ -87,7 +88,8 @@ struct Server::Parts {
   base::FileSystem& file_system;
   base::SeededRandom random{RandomSeed()};
   // Sends to peers and serves them; a member alone has a peer port too.
-  rafthttp::Transport peers{MakePeerOptions(config)};
+  PeerMetrics peer_metrics{registry};
+  rafthttp::Transport peers{MakePeerOptions(config), &peer_metrics};
   absl::AnyInvocable<void()> removed;  // set by Start, before anybody can call it
 
   std::unique_ptr<DataDir> data_dir;
@@ -162,6 +164,7 @@ absl::Status Server::Parts::OpenNode() {
                                           std::make_unique<base::SeededRandom>(RandomSeed()),
                                           &observer, MakeWatchOptions(config));
   member->store().SetObserver(hub.get());
+  peer_metrics.SetLocal(member->member_id());
   metrics::AddProcessMetrics(registry);
   AddMemberFigures(registry, metrics, *member);
   SetConstants(metrics, *member, config);
