@@ -273,6 +273,10 @@ void Server::Serve() {
 void Server::Stop() {
   const config::Config& config = parts_->config;
   LOG_INFO("closing etcd server", {"name", config.name}, {"data-dir", config.data_dir});
+  // While clients are still served: what they write meanwhile goes to the next leader.
+  std::promise<void> handed_over;
+  parts_->member->HandOver([&handed_over] { handed_over.set_value(); });
+  handed_over.get_future().wait();
   parts_->clients->Stop(kDrainMax);
   std::promise<void> stopped;
   parts_->member->Stop([&stopped] { stopped.set_value(); });

@@ -50,6 +50,8 @@ class MemberImpl final : public Member,
   void PromoteMember(MemberId id, ProposeOptions options, MembersDone done) override {
     changes_->Promote(id, options, std::move(done));
   }
+  void AskLeader(std::string path, std::string body, base::Clock::Monotonic deadline,
+                 LeaderAnswer answer) override;
   void MoveLeader(MemberId to, ProposeOptions options, ReadDone done) override;
   Status status() const override;
   MemberId member_id() const override { return shared_.id; }

@@ -62,6 +62,7 @@ struct ProposeOptions {
 using ProposeDone = absl::AnyInvocable<void(apply::Result)>;
 using ReadDone = absl::AnyInvocable<void(absl::Status)>;
 using MembersDone = absl::AnyInvocable<void(absl::StatusOr<std::vector<MemberInfo>>)>;
+using LeaderAnswer = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
 using AddedMemberDone = absl::AnyInvocable<void(absl::StatusOr<AddedMember>)>;
 
 // Thread-safe.
@@ -101,6 +102,15 @@ class Node {
   // Hands leadership over to another voter and answers when it leads. Errors: kNotLeader,
   // kBadLeaderTransferee, kTimeoutLeaderTransfer (after the request timeout at the latest).
   virtual void MoveLeader(MemberId to, ProposeOptions options, ReadDone done) = 0;
+
+  // Posts protobuf bytes to the peer port of the leader, which is another member, and answers with
+  // what it says: lease calls only the primary can answer (raft-peer-storage.md 3.16). One round
+  // over the leader's URLs. Errors: kLeaseNotFound (404), kNoLeader when nobody else leads or the
+  // leader does not answer before `deadline`: the caller may ask again. On any thread.
+  virtual void AskLeader(std::string /*path*/, std::string /*body*/,
+                         base::Clock::Monotonic /*deadline*/, LeaderAnswer answer) {
+    answer(Error(Errc::kNoLeader));
+  }
 
   virtual Status status() const = 0;
   virtual MemberId member_id() const = 0;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -85,16 +86,45 @@ class Renewals : public std::enable_shared_from_this<Renewals> {
     return Step::kRenew;
   }
 
-  // Drives on afterwards.
+  // Drives on afterwards: all that wait may be renewed here, or the first one was elsewhere.
   void Confirm() {
-    AwaitPrimary(core_, context_, [self = shared_from_this()](absl::Status status) {
-      if (!status.ok()) return self->sink_->Finish(std::move(status));
-      {
-        const base::MutexLock lock(self->mu_);
-        self->confirmed_ = self->waiting_.size();
-      }
-      self->Drive();
-    });
+    LeaseId id;
+    {
+      const base::MutexLock lock(mu_);
+      id = waiting_.front();
+    }
+    std::string request;  // LeaseKeepAliveRequest: 1 ID
+    base::AppendVarintField(request, 1, static_cast<std::uint64_t>(id.value()));
+    AskPrimary(core_, context_, {"/leases", std::move(request)},
+               [self = shared_from_this(), id](absl::StatusOr<std::optional<std::string>> answer) {
+                 if (answer.ok() && !answer->has_value()) return self->DriveHere();
+                 if (self->AnswerElsewhere(id, std::move(answer))) self->Drive();
+               });
+  }
+
+  void DriveHere() {
+    {
+      const base::MutexLock lock(mu_);
+      confirmed_ = waiting_.size();
+    }
+    Drive();
+  }
+
+  // LeaseKeepAliveResponse of the primary: 2 ID, 3 TTL.
+  bool AnswerElsewhere(LeaseId id, absl::StatusOr<std::optional<std::string>> answer) {
+    {
+      const base::MutexLock lock(mu_);
+      waiting_.pop_front();
+    }
+    std::string head;
+    core_.AppendHeader(head, core_.store().current_revision());
+    if (!answer.ok()) return Answer(id, std::move(head), answer.status());
+    std::int64_t ttl = 0;
+    WireReader reader(**answer);
+    for (WireField field; reader.Next(field);) {
+      if (field.IsVarint(3)) ttl = static_cast<std::int64_t>(field.varint);
+    }
+    return Answer(id, std::move(head), ttl);
   }
 
   // True when the answer came within the call; else the answer drives on.

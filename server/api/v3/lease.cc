@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <etcdserverpb/rpc.pb.h>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "server/api/v3/keep_alive.h"
 #include "server/api/v3/request.h"
+#include "server/api/v3/wire.h"
 #include "server/apply/quota.h"
 #include "server/base/bytes.h"
 #include "server/base/status.h"
@@ -24,24 +26,38 @@ constexpr std::uint64_t kPositiveMask = 0x7fff'ffff'ffff'ffffULL;
 std::uint64_t Wire(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
 // LeaseTimeToLiveResponse: 1 header, 2 ID, 3 TTL, 4 grantedTTL, 5 keys.
-absl::StatusOr<base::Body> AnswerTimeToLive(const Core& core, LeaseId id, bool with_keys) {
-  absl::StatusOr<lease::LeaseInfo> info = core.deps().lessor.TimeToLive(id, with_keys);
-  if (!info.ok() && ErrcOf(info.status()) != Errc::kLeaseNotFound) return info.status();
+base::Body AnswerUnknown(const Core& core, LeaseId id) {
   std::string out;
   core.AppendHeader(out, core.store().current_revision());
   base::AppendVarintField(out, 2, Wire(id.value()));
-  if (!info.ok()) {
-    base::AppendVarintField(out, 3, Wire(-1));  // how an unknown lease is told
-    return base::Body(base::Rope(std::move(out)));
-  }
+  base::AppendVarintField(out, 3, Wire(-1));  // how an unknown lease is told
+  return base::Body(base::Rope(std::move(out)));
+}
+
+absl::StatusOr<base::Body> AnswerTimeToLive(const Core& core, LeaseId id, bool with_keys) {
+  absl::StatusOr<lease::LeaseInfo> info = core.deps().lessor.TimeToLive(id, with_keys);
+  if (ErrcOf(info.status()) == Errc::kLeaseNotFound) return AnswerUnknown(core, id);
+  if (!info.ok()) return info.status();
+  std::string out;
+  core.AppendHeader(out, core.store().current_revision());
+  base::AppendVarintField(out, 2, Wire(id.value()));
   base::AppendVarintField(out, 3, Wire(info->remaining_ttl_seconds));
   base::AppendVarintField(out, 4, Wire(info->granted_ttl_seconds));
   for (const std::string& key : info->keys) base::AppendMessageField(out, 5, key);
   return base::Body(base::Rope(std::move(out)));
 }
 
-void AwaitPrimaryUntil(const Core& core, CallContextPtr context, base::Clock::Monotonic deadline,
-                       absl::AnyInvocable<void(absl::Status)> then);
+// One request on its way to the primary, wherever that is or will be.
+struct PrimaryCall {
+  const Core& core;
+  CallContextPtr context;
+  PrimaryQuestion question;
+  base::Clock::Monotonic deadline;
+  PrimaryAnswer then;
+};
+using PrimaryCallPtr = std::shared_ptr<PrimaryCall>;
+
+void TryPrimary(const PrimaryCallPtr& call);
 
 bool LeadsIn(const Core& core, Term term) {
   const node::Status status = core.node().status();
@@ -49,46 +65,76 @@ bool LeadsIn(const Core& core, Term term) {
          core.deps().lessor.IsPrimary();
 }
 
+void TryPrimaryLater(const PrimaryCallPtr& call) {
+  base::Executor& timers = call->core.deps().background;
+  if (timers.clock().Now() >= call->deadline) {
+    const bool has_leader = static_cast<bool>(call->core.node().status().leader);
+    return call->then(Error(has_leader ? Errc::kTimeout : Errc::kNoLeader));
+  }
+  if (call->context->canceled) return call->then(Error(Errc::kContextCanceled));
+  timers.PostAfter(kPrimaryRetryInterval, [call] { TryPrimary(call); });
+}
+
 // The read index of another leader proves nothing about this member: it must lead in the same term
 // before and after.
-void ConfirmLeadership(const Core& core, CallContextPtr context, Term term,
-                       base::Clock::Monotonic deadline,
-                       absl::AnyInvocable<void(absl::Status)> then) {
-  core.AfterReadIndex(context, [&core, context, term, deadline,
-                                then = std::move(then)](absl::Status status) mutable {
-    if (!status.ok()) return then(std::move(status));
-    if (LeadsIn(core, term)) return then(absl::OkStatus());
-    AwaitPrimaryUntil(core, std::move(context), deadline, std::move(then));
+void ConfirmLeadership(const PrimaryCallPtr& call, Term term) {
+  call->core.AfterReadIndex(call->context, [call, term](absl::Status status) {
+    if (!status.ok()) return call->then(std::move(status));
+    if (LeadsIn(call->core, term)) return call->then(std::nullopt);
+    TryPrimaryLater(call);
   });
 }
 
-void AwaitPrimaryUntil(const Core& core, CallContextPtr context, base::Clock::Monotonic deadline,
-                       absl::AnyInvocable<void(absl::Status)> then) {
-  const node::Status status = core.node().status();
-  if (LeadsIn(core, status.term)) {
-    return ConfirmLeadership(core, std::move(context), status.term, deadline, std::move(then));
+void TryPrimary(const PrimaryCallPtr& call) {
+  const node::Status status = call->core.node().status();
+  if (LeadsIn(call->core, status.term)) return ConfirmLeadership(call, status.term);
+  call->core.node().AskLeader(call->question.path, call->question.body, call->deadline,
+                              [call](absl::StatusOr<std::string> answer) {
+                                if (answer.ok())
+                                  return call->then(std::optional<std::string>(*std::move(answer)));
+                                if (ErrcOf(answer.status()) == Errc::kLeaseNotFound)
+                                  return call->then(answer.status());
+                                TryPrimaryLater(call);
+                              });
+}
+
+// LeaseInternalResponse{1: LeaseTimeToLiveResponse}, whose header is the primary's: ours goes in
+// its place.
+absl::StatusOr<base::Body> ForwardedTimeToLive(const Core& core, std::string_view answer) {
+  std::string out;
+  core.AppendHeader(out, core.store().current_revision());
+  WireReader outer(answer);
+  for (WireField field; outer.Next(field);) {
+    if (!field.IsBytes(1)) continue;
+    WireReader reader(field.bytes);
+    for (WireField inner; reader.Next(inner);) {
+      if (inner.type == base::kWireVarint) base::AppendVarintField(out, inner.number, inner.varint);
+      if (inner.IsBytes(5)) base::AppendMessageField(out, 5, inner.bytes);
+    }
+    if (!reader.ok()) return Error(Errc::kNoLeader);
   }
-  base::Executor& timers = core.deps().background;
-  if (timers.clock().Now() >= deadline) {
-    return then(Error(status.leader ? Errc::kTimeout : Errc::kNoLeader));
-  }
-  if (context->canceled) return then(Error(Errc::kContextCanceled));
-  timers.PostAfter(kPrimaryRetryInterval, [&core, context = std::move(context), deadline,
-                                           then = std::move(then)]() mutable {
-    AwaitPrimaryUntil(core, std::move(context), deadline, std::move(then));
-  });
+  if (!outer.ok()) return Error(Errc::kNoLeader);
+  return base::Body(base::Rope(std::move(out)));
+}
+
+std::string TimeToLiveQuestion(LeaseId id, bool with_keys) {
+  std::string request;
+  base::AppendVarintField(request, 1, Wire(id.value()));
+  if (with_keys) base::AppendVarintField(request, 2, 1);
+  std::string out;
+  base::AppendMessageField(out, 1, request);
+  return out;
 }
 
 }  // namespace
 
-// A follower would forward to the leader's peer URL here; it waits instead until it leads itself or
-// the time is up.
-void AwaitPrimary(const Core& core, CallContextPtr context,
-                  absl::AnyInvocable<void(absl::Status)> then) {
+void AskPrimary(const Core& core, CallContextPtr context, PrimaryQuestion question,
+                PrimaryAnswer then) {
   const auto deadline =
       core.deps().background.clock().Now() +
       std::chrono::duration_cast<base::Clock::Monotonic::duration>(core.options().request_timeout);
-  AwaitPrimaryUntil(core, std::move(context), deadline, std::move(then));
+  TryPrimary(std::make_shared<PrimaryCall>(
+      PrimaryCall{core, std::move(context), std::move(question), deadline, std::move(then)}));
 }
 
 void LeaseService::Grant(CallContextPtr context, std::string_view request, UnaryDone done) const {
@@ -119,12 +165,17 @@ void LeaseService::TimeToLive(CallContextPtr context, std::string_view request,
   if (!ttl.ParseFromArray(request.data(), static_cast<int>(request.size()))) {
     return done(MalformedRequest());
   }
-  AwaitPrimary(core_, context,
-               [this, id = LeaseId(ttl.id()), with_keys = ttl.keys(),
-                done = std::move(done)](absl::Status status) mutable {
-                 if (!status.ok()) return done(std::move(status));
-                 done(AnswerTimeToLive(core_, id, with_keys));
-               });
+  const LeaseId id(ttl.id());
+  AskPrimary(core_, context, {"/leases/internal", TimeToLiveQuestion(id, ttl.keys())},
+             [this, id, with_keys = ttl.keys(),
+              done = std::move(done)](absl::StatusOr<std::optional<std::string>> answer) mutable {
+               // Not found elsewhere is not found here: the same answer.
+               const bool not_found = ErrcOf(answer.status()) == Errc::kLeaseNotFound;
+               if (!answer.ok() && !not_found) return done(answer.status());
+               if (not_found) return done(AnswerUnknown(core_, id));
+               if (!answer->has_value()) return done(AnswerTimeToLive(core_, id, with_keys));
+               done(ForwardedTimeToLive(core_, **answer));
+             });
 }
 
 void LeaseService::Leases(CallContextPtr, std::string_view, UnaryDone done) const {

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
 
 #include "server/api/v3/core.h"
 #include "server/base/call.h"
@@ -28,9 +31,18 @@ class LeaseService {
   const Core& core_;
 };
 
-// Calls `then` once this member is the primary lessor and has confirmed its leadership. Errors:
-// kNoLeader or kTimeout when the request timeout passes before that, those of the read index.
-void AwaitPrimary(const Core& core, base::CallContextPtr context,
-                  absl::AnyInvocable<void(absl::Status)> then);
+// What another member is asked when it is the primary lessor.
+struct PrimaryQuestion {
+  std::string path;  // "/leases"
+  std::string body;
+};
+
+// Calls `then` with nullopt once this member is the primary lessor and has confirmed its
+// leadership, or with what the primary elsewhere answers to `question`. Errors: kLeaseNotFound from
+// there, kNoLeader or kTimeout when the request timeout passes before anybody answers, those of the
+// read index.
+using PrimaryAnswer = absl::AnyInvocable<void(absl::StatusOr<std::optional<std::string>>)>;
+void AskPrimary(const Core& core, base::CallContextPtr context, PrimaryQuestion question,
+                PrimaryAnswer then);
 
 }  // namespace etcd::api::v3
