@@ -26,48 +26,61 @@ Death Faults::AnyDeath() {
   return world_.random.faults.Below(2) == 0 ? Death::kProcess : Death::kPower;
 }
 
+SimMember& Faults::Victim() { return cluster_.machine(cluster_.DrawVictim(world_.random.faults)); }
+
 void Faults::Start() {
-  Repeat(options_.kill_every, [this] { member_.Die(Death::kProcess); });
-  Repeat(options_.power_loss_every, [this] { member_.Die(Death::kPower); });
+  Repeat(options_.kill_every, [this] { Victim().Die(Death::kProcess); });
+  Repeat(options_.power_loss_every, [this] { Victim().Die(Death::kPower); });
   Repeat(options_.kill_at_step_every,
-         [this] { member_.DieAtChange(1 + world_.random.faults.Below(60), AnyDeath()); });
-  Repeat(options_.stop_every, [this] { member_.Stop(); });
+         [this] { Victim().DieAtChange(1 + world_.random.faults.Below(60), AnyDeath()); });
+  Repeat(options_.stop_every, [this] { Victim().Stop(); });
   Repeat(options_.pause_every,
-         [this] { member_.Pause(Between(world_.random.faults, milliseconds(100), seconds(6))); });
+         [this] { Victim().Pause(Between(world_.random.faults, milliseconds(100), seconds(6))); });
   Repeat(options_.disk_full_every, [this] { FillDisk(); });
   Repeat(options_.engine_full_every, [this] { FillEngine(); });
-  Repeat(options_.sync_error_every, [this] { member_.FailNextSync(); });
+  Repeat(options_.sync_error_every, [this] { Victim().FailNextSync(); });
   Repeat(options_.wall_jump_every, [this] {
-    member_.JumpWallClock(Between(world_.random.clock, -seconds(3600), seconds(3600)));
+    Victim().JumpWallClock(Between(world_.random.clock, -seconds(3600), seconds(3600)));
   });
+  StartNetwork();
+}
+
+bool Faults::IsDiskFull(int machine) const {
+  const auto found = disk_full_.find(machine);
+  return found != disk_full_.end() && found->second > 0;
 }
 
 void Faults::FillDisk() {
+  SimMember& victim = Victim();
   world_.Count("disk full");
-  world_.Trace("disk: full");
-  ++disk_full_;
+  world_.Trace(victim.name() + ": disk full");
+  ++disk_full_[victim.machine()];
   // Sometimes the last bytes are left.
-  member_.disk().SetCapacity(member_.disk().used_bytes() + world_.random.faults.Below(3'000));
-  world_.After(Between(world_.random.faults, milliseconds(10), seconds(8)), [this] {
-    if (--disk_full_ > 0) return;
-    world_.Trace("disk: has room");
-    member_.disk().SetCapacity(UINT64_MAX);
+  victim.disk().SetCapacity(victim.disk().used_bytes() + world_.random.faults.Below(3'000));
+  world_.After(Between(world_.random.faults, milliseconds(10), seconds(8)), [this, &victim] {
+    if (--disk_full_[victim.machine()] > 0) return;
+    world_.Trace(victim.name() + ": disk has room");
+    victim.disk().SetCapacity(UINT64_MAX);
   });
 }
 
 void Faults::FillEngine() {
+  SimMember& victim = Victim();
   world_.Count("engine full");
-  world_.Trace("engine: full");
-  ++engine_full_;
-  member_.engine().SetFull(true);
-  world_.After(Between(world_.random.faults, milliseconds(10), seconds(8)), [this] {
-    if (--engine_full_ > 0) return;
-    world_.Trace("engine: has room");
-    member_.engine().SetFull(false);
+  world_.Trace(victim.name() + ": engine full");
+  ++engine_full_[victim.machine()];
+  victim.engine().SetFull(true);
+  world_.After(Between(world_.random.faults, milliseconds(10), seconds(8)), [this, &victim] {
+    if (--engine_full_[victim.machine()] > 0) return;
+    world_.Trace(victim.name() + ": engine has room");
+    victim.engine().SetFull(false);
   });
 }
 
 // Full devices get room by themselves within seconds, before anything is expected of the member.
-void Faults::Heal() { healed_ = true; }
+void Faults::Heal() {
+  healed_ = true;
+  network_.Heal();
+}
 
 }  // namespace etcd::simulation

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <vector>
 
-#include "tests/simulation/member.h"
+#include "tests/simulation/cluster.h"
+#include "tests/simulation/network.h"
 #include "tests/simulation/options.h"
 #include "tests/simulation/world.h"
 
@@ -11,27 +14,37 @@ namespace etcd::simulation {
 // Breaks things at the rates of the options, until told to stop; then what it broke is mended.
 class Faults {
  public:
-  Faults(World& world, SimMember& member, const Options& options)
-      : world_(world), member_(member), options_(options) {}
+  Faults(World& world, Cluster& cluster, Network& network, const Options& options)
+      : world_(world), cluster_(cluster), network_(network), options_(options) {}
 
   void Start();
   // Nothing breaks any more and every device works.
   void Heal();
   // A device is out of order: opening may fail.
-  bool disk_is_full() const { return disk_full_ > 0; }
+  bool IsDiskFull(int machine) const;
 
  private:
   void Repeat(Nanos every, std::function<void()> fault);
+  SimMember& Victim();
   Death AnyDeath();
   void FillDisk();
   void FillEngine();
 
+  // network_faults.cc
+  void StartNetwork();
+  void Partition();
+  void Swizzle();
+  void CutBothWays(const std::vector<int>& group);
+  std::vector<int> DrawGroup();
+  std::pair<int, int> DrawLink();
+
   World& world_;
-  SimMember& member_;
+  Cluster& cluster_;
+  Network& network_;
   const Options& options_;
   bool healed_ = false;
-  int disk_full_ = 0;
-  int engine_full_ = 0;
+  std::map<int, int> disk_full_;
+  std::map<int, int> engine_full_;
 };
 
 }  // namespace etcd::simulation

@@ -56,7 +56,7 @@ void History::CheckRange(const Begun& begun, const etcdserverpb::RangeRequest& r
   if (!request.serializable() && revision < begun.revision) {
     return Fail(fmt::format("a stale read: revision {} after {}", revision, begun.revision));
   }
-  if (request.revision() > 0 && request.revision() < begun.compacted) {
+  if (!request.serializable() && request.revision() > 0 && request.revision() < begun.compacted) {
     return Fail(
         fmt::format("a read at {} succeeds, {} is compacted", request.revision(), begun.compacted));
   }

@@ -105,11 +105,16 @@ void KvClient::Call(const std::string& path, std::string request, Answer answer)
     if (call_ != call || !busy_) return;
     shared_.world.Count("client gave up");
     ++call_;
+    home_.Move();
+    succeeded_ = false;
     (*once)({Reply::Kind::kLost, "", absl::OkStatus()});
   });
-  shared_.member.Call(path, std::move(request), [this, call, once](Reply reply) {
+  if (Chance(shared_.random(), 30)) home_.Move();
+  home_.member().Call(path, std::move(request), [this, call, once](Reply reply) {
     if (call_ != call) return;
-    if (reply.kind == Reply::Kind::kOk) ++shared_.operations;
+    if (reply.kind != Reply::Kind::kOk) home_.Move();
+    succeeded_ = reply.kind == Reply::Kind::kOk;
+    if (succeeded_) ++shared_.operations;
     (*once)(std::move(reply));
   });
 }
@@ -162,6 +167,7 @@ void KvClient::OnWriteRefused(const History::Write& write, const absl::Status& s
   if (errc == Errc::kNoSpace) {
     // The entry that exceeds the quota is carried out all the same, as in etcd.
     shared_.world.Count("write refused: no space");
+    put_refused_ = true;
     shared_.history.OutcomeUnknown(write);
   } else if (errc == Errc::kTooManyRequests) {
     shared_.world.Count("write refused: too many requests");
@@ -201,7 +207,8 @@ void KvClient::Read(etcdserverpb::RangeRequest request) {
          } else if (reply.kind == Reply::Kind::kError) {
            const auto errc = ErrcOf(reply.status);
            if (errc == Errc::kCompacted) shared_.history.CheckCompacted(request.revision());
-           if (errc == Errc::kFutureRevision) {
+           // A serializable read may meet a member that is behind.
+           if (errc == Errc::kFutureRevision && !request.serializable()) {
              shared_.history.CheckFuture(begun, request.revision());
            }
          }
@@ -252,14 +259,35 @@ void KvClient::ClearAlarm() {
 }
 
 void KvClient::Prove(std::function<void()> done) {
-  proof_ = [this, done = std::move(done)]() mutable {
-    proof_ = std::move(done);
-    etcdserverpb::RangeRequest all;
-    all.set_key("k");
-    all.set_range_end("l");
-    Read(all);
+  proven_ = std::move(done);
+  ProveWrite();
+}
+
+void KvClient::ProveWrite() {
+  proof_ = [this] {
+    if (succeeded_) return ProveRead();
+    shared_.world.After(std::chrono::milliseconds(200), [this] { ProveWrite(); });
   };
-  Write(OfPut(DrawPut(shared_.AnyKey())), true);
+  if (put_refused_) {
+    etcdserverpb::DeleteRangeRequest range;
+    range.set_key(shared_.AnyKey());
+    return Write(OfDelete(std::move(range)), true);
+  }
+  etcdserverpb::PutRequest put;
+  put.set_key(shared_.AnyKey());
+  put.set_value(fmt::format("proof{}.{}", number_, shared_.next_id++));
+  Write(OfPut(std::move(put)), true);
+}
+
+void KvClient::ProveRead() {
+  proof_ = [this] {
+    if (succeeded_) return std::exchange(proven_, nullptr)();
+    shared_.world.After(std::chrono::milliseconds(200), [this] { ProveRead(); });
+  };
+  etcdserverpb::RangeRequest all;
+  all.set_key("k");
+  all.set_range_end("l");
+  Read(std::move(all));
 }
 
 // ---- What to ask
@@ -344,7 +372,8 @@ TxnRequest KvClient::DrawTxn() {
     range.set_serializable(false);  // else the transaction may be stale
   };
   for (auto* branch : {out.mutable_success(), out.mutable_failure()}) {
-    if (Chance(shared_.random(), 300)) add_range(branch);
+    // Without any operation it would be a serializable read, as in etcd.
+    if (reads_only || Chance(shared_.random(), 300)) add_range(branch);
     if (reads_only) continue;
     *branch->Add()->mutable_request_put() = DrawPut(first);
     if (const std::string second = shared_.AnyKey(); second != first) {

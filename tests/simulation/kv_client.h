@@ -13,14 +13,14 @@ namespace etcd::simulation {
 // hashes.
 class KvClient {
  public:
-  KvClient(Clients& shared, int number) : shared_(shared), number_(number) {}
+  KvClient(Clients& shared, int number) : shared_(shared), number_(number), home_(shared) {}
   KvClient(const KvClient&) = delete;
   KvClient& operator=(const KvClient&) = delete;
 
   void Start() { Pause(); }
   bool is_idle() const { return !busy_; }
 
-  // One write and one linearizable read that must succeed; `done` is called when they have.
+  // Writes and reads until both have succeeded once; then calls `done`.
   void Prove(std::function<void()> done);
 
  private:
@@ -50,9 +50,16 @@ class KvClient {
 
   Clients& shared_;
   const int number_;
+  Home home_;
   bool busy_ = false;
   std::uint64_t call_ = 0;  // the one that is awaited
-  std::function<void()> proof_;
+  void ProveWrite();
+  void ProveRead();
+
+  std::function<void()> proof_;  // called when what is under way has ended
+  std::function<void()> proven_;
+  bool succeeded_ = false;    // the last call
+  bool put_refused_ = false;  // no space: a delete must do
 };
 
 }  // namespace etcd::simulation

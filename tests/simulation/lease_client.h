@@ -18,7 +18,7 @@ class LeaseClient {
  public:
   static constexpr std::chrono::seconds kTtlMax{8};
 
-  LeaseClient(Clients& shared, int number) : shared_(shared), number_(number) {}
+  LeaseClient(Clients& shared, int number) : shared_(shared), number_(number), home_(shared) {}
   LeaseClient(const LeaseClient&) = delete;
   LeaseClient& operator=(const LeaseClient&) = delete;
 
@@ -45,6 +45,7 @@ class LeaseClient {
   void AskTimeToLive(std::int64_t id);
   void KeepAlive(std::int64_t id, Lease& lease);
   void OnKeptAlive(const std::string& bytes);
+  Nanos Shortest(const Lease& lease) const;
   void CheckRenewal(std::int64_t id, Lease& lease, Nanos asked);
   const Ledger::Lease* Known(std::int64_t id) const;
   std::optional<Nanos> RemovedAt(std::int64_t id) const;
@@ -52,6 +53,7 @@ class LeaseClient {
 
   Clients& shared_;
   const int number_;
+  Home home_;
   int calls_ = 0;
   std::int64_t next_ = 1;
   std::shared_ptr<Stream> stream_;

@@ -48,21 +48,23 @@ Ledger::Parsed Ledger::Parse(const engine::WriteBatch& batch) {
   Parsed out;
   for (const Op& op : batch.ops()) {
     if (op.family == Family::kMeta) ParseMeta(op, out);
-    if (op.family != Family::kKey || op.is_delete) continue;
-    if (op.key.size() < 17) {
-      world_.Fail("a record with a key of " + std::to_string(op.key.size()) + " bytes");
-      continue;
-    }
-    Change change{};
-    mvccpb::KeyValue kv;
-    if (!kv.ParseFromString(op.value)) world_.Fail("a record that is no KeyValue");
-    change.key = kv.key();
-    change.deleted = op.key.size() == 18;
-    if (!change.deleted) change.kv = std::move(kv);
-    const std::int64_t sub = LoadRevision(std::string_view(op.key).substr(9));
-    out.revisions[LoadRevision(op.key)][sub] = std::move(change);
+    if (op.family == Family::kKey && !op.is_delete) ParseRecord(op, out);
   }
   return out;
+}
+
+void Ledger::ParseRecord(const Op& op, Parsed& out) {
+  if (op.key.size() < 17) {
+    return world_.Fail("a record with a key of " + std::to_string(op.key.size()) + " bytes");
+  }
+  Change change{};
+  mvccpb::KeyValue kv;
+  if (!kv.ParseFromString(op.value)) world_.Fail("a record that is no KeyValue");
+  change.key = kv.key();
+  change.deleted = op.key.size() == 18;
+  if (!change.deleted) change.kv = std::move(kv);
+  const std::int64_t sub = LoadRevision(std::string_view(op.key).substr(9));
+  out.revisions[LoadRevision(op.key)][sub] = std::move(change);
 }
 
 void Ledger::ParseMeta(const Op& op, Parsed& out) {
@@ -74,29 +76,68 @@ void Ledger::ParseMeta(const Op& op, Parsed& out) {
   if (!key.starts_with(kMeta) || op.is_delete) return;
   const std::string_view name = key.substr(kMeta.size());
   if (name == "consistent_index") out.index = base::LoadBigEndian64(op.value.data());
+  if (name == "term") out.term = base::LoadBigEndian64(op.value.data());
   if (name == "currentRevision") out.current_revision = LoadRevision(op.value);
   if (name == "scheduledCompactRev") out.compacting = LoadRevision(op.value);
 }
 
-void Ledger::OnBatch(const engine::WriteBatch& batch) {
+void Ledger::OnBatch(Replica& replica, const engine::WriteBatch& batch) {
   Parsed parsed = Parse(batch);
-  const std::uint64_t seen_before = index_seen_;
   for (auto& [revision, changes] : parsed.revisions) {
+    if (revision > replica.revision + 1) {
+      world_.Fail(fmt::format("revision {} follows {}", revision, replica.revision));
+    }
+    replica.revision = std::max(replica.revision, revision);
     if (revision <= head_) {
       CompareReplay(revision, changes);
-    } else if (revision == head_ + 1) {
-      Append(revision, std::move(changes));
     } else {
-      world_.Fail(fmt::format("revision {} follows {}", revision, head_));
+      Append(revision, std::move(changes));
     }
   }
+  replica.compacted = std::max(replica.compacted, parsed.compacting);
   if (parsed.compacting > compacted_) {
     compacted_ = parsed.compacting;
     world_.Count("compaction");
     world_.Trace(fmt::format("ledger: compacted {}", compacted_));
   }
-  CheckIndex(parsed);
-  ApplyLeases(parsed, seen_before);
+  CheckIndex(replica, parsed);
+  ApplyLeases(parsed);
+}
+
+void Ledger::OnReplacement(Replica& replica, const engine::KvEngine& engine) {
+  Parsed parsed;
+  for (const Family family : {Family::kKey, Family::kMeta}) {
+    for (const auto at = engine.Scan(family, "", ""); at->Valid(); at->Next()) {
+      const Op op{family, false, std::string(at->key()), std::string(at->value())};
+      family == Family::kKey ? ParseRecord(op, parsed) : ParseMeta(op, parsed);
+    }
+  }
+  world_.Count("backend replaced by a snapshot");
+  world_.Trace(fmt::format("ledger: a snapshot takes a member from index {} to {}", replica.index,
+                           parsed.index));
+  if (parsed.index < replica.index) {
+    world_.Fail(fmt::format("a snapshot takes a member back from index {} to {}", replica.index,
+                            parsed.index));
+  }
+  for (const auto& [revision, changes] : parsed.revisions) {
+    for (const auto& [sub, change] : changes) CheckRecord(revision, sub, change);
+  }
+  // An image made for Go's etcd does not name the current revision (raft-peer-storage.md 8.4).
+  const std::int64_t last = parsed.revisions.empty() ? 1 : parsed.revisions.rbegin()->first;
+  const std::int64_t revision = std::max({last, parsed.compacting, parsed.current_revision});
+  replica = {parsed.index, revision, parsed.compacting};
+}
+
+// Compactions take records out of a revision, so that they are looked at one by one.
+void Ledger::CheckRecord(std::int64_t revision, std::int64_t sub, const Change& change) {
+  const auto known = records_.find(revision);
+  const auto at = static_cast<std::size_t>(sub);
+  if (known == records_.end() || at >= known->second.changes.size() ||
+      known->second.changes[at].key != change.key ||
+      known->second.changes[at].deleted != change.deleted ||
+      !SameKv(known->second.changes[at].kv, change.kv)) {
+    world_.Fail(fmt::format("a snapshot brings another revision {}", revision));
+  }
 }
 
 void Ledger::Append(std::int64_t revision, std::map<std::int64_t, Change> changes) {
@@ -137,33 +178,39 @@ void Ledger::CompareReplay(std::int64_t revision, const std::map<std::int64_t, C
 
 // The index is in every batch that an entry causes, never falls within a process, and always comes
 // with the same revision.
-void Ledger::CheckIndex(const Parsed& parsed) {
+void Ledger::CheckIndex(Replica& replica, const Parsed& parsed) {
   if (parsed.index == 0) {
     if (!parsed.revisions.empty()) world_.Fail("effects without a consistent index");
     return;
   }
-  if (parsed.index < index_) {
-    world_.Fail(fmt::format("consistent index falls from {} to {}", index_, parsed.index));
+  if (parsed.index < replica.index) {
+    world_.Fail(fmt::format("consistent index falls from {} to {}", replica.index, parsed.index));
   }
-  index_ = parsed.index;
-  index_seen_ = std::max(index_seen_, index_);
+  replica.index = parsed.index;
+  index_seen_ = std::max(index_seen_, parsed.index);
+  if (on_applied) on_applied(parsed.index, parsed.term);
   if (parsed.current_revision == 0) return;
-  const auto [at, is_new] = revision_at_index_.emplace(index_, parsed.current_revision);
+  const auto [at, is_new] = revision_at_index_.emplace(parsed.index, parsed.current_revision);
   if (!is_new && at->second != parsed.current_revision) {
-    world_.Fail(fmt::format("index {} gave revision {}, now {}", index_, at->second,
+    world_.Fail(fmt::format("index {} gave revision {}, now {}", parsed.index, at->second,
                             parsed.current_revision));
   }
 }
 
-void Ledger::ApplyLeases(const Parsed& parsed, std::uint64_t index_before) {
-  if (parsed.index <= index_before) return;  // a replay
+std::int64_t Ledger::RevisionAt(std::uint64_t index) const {
+  const auto after = revision_at_index_.upper_bound(index);
+  return after == revision_at_index_.begin() ? 0 : std::prev(after)->second;
+}
+
+// Clients never grant an id twice, so what is known already is a replay, on whichever replica.
+void Ledger::ApplyLeases(const Parsed& parsed) {
   for (const auto& [id, ttl] : parsed.leases) {
     if (!ttl) {
       RemoveLease(id, parsed);
       continue;
     }
     Lease& lease = leases_[id];
-    if (lease.ttl_seconds != 0 && !lease.removed_at) continue;  // a checkpoint
+    if (lease.ttl_seconds != 0 || lease.removed_at) continue;  // a checkpoint, or a replay
     lease = {*ttl, std::nullopt, 0};
     world_.Trace(fmt::format("ledger: lease {} granted for {} s", id, *ttl));
   }

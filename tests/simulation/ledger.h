@@ -42,18 +42,31 @@ class Ledger {
     std::int64_t removed_after = 0;  // head when it was removed
   };
 
+  // What one member's backend holds.
+  struct Replica {
+    std::uint64_t index = 0;
+    std::int64_t revision = 1;
+    std::int64_t compacted = -1;
+  };
+
   explicit Ledger(World& world) : world_(world) {}
 
-  // A process starts on an engine that holds this consistent index.
-  void OnProcessStart(std::uint64_t consistent_index) { index_ = consistent_index; }
-  // Before the engine takes it.
-  void OnBatch(const engine::WriteBatch& batch);
+  // Before the engine of `replica` takes it. Every replica that comes to a revision comes to the
+  // same bytes; the first one makes it history.
+  void OnBatch(Replica& replica, const engine::WriteBatch& batch);
+  // A snapshot has replaced everything that the engine of `replica` held: whatever it brings is
+  // history already.
+  void OnReplacement(Replica& replica, const engine::KvEngine& engine);
+  // The same, where there is one backend only.
+  void OnBatch(const engine::WriteBatch& batch) { OnBatch(only_, batch); }
 
   std::int64_t head() const { return head_; }
   const Record& At(std::int64_t revision) const { return records_.at(revision); }
   Record& At(std::int64_t revision) { return records_.at(revision); }
   bool Has(std::int64_t revision) const { return records_.count(revision) != 0; }
-  std::uint64_t consistent_index() const { return index_; }
+  std::uint64_t index_seen() const { return index_seen_; }  // highest of all replicas
+  // Revision of the state after the last entry at or below `index`; 0: not known.
+  std::int64_t RevisionAt(std::uint64_t index) const;
 
   // The key at a revision; null: it did not exist.
   const mvccpb::KeyValue* StateAt(const std::string& key, std::int64_t revision) const;
@@ -68,28 +81,33 @@ class Ledger {
 
   // Called for each lease that goes, once.
   std::function<void(std::int64_t id, const Lease& lease)> on_lease_removed;
+  // Called for each batch with an index: the entry and its term.
+  std::function<void(std::uint64_t index, std::uint64_t term)> on_applied;
 
  private:
   struct Parsed {
     std::map<std::int64_t, std::map<std::int64_t, Change>> revisions;  // main, sub
     std::uint64_t index = 0;
+    std::uint64_t term = 0;
     std::int64_t current_revision = 0;
     std::int64_t compacting = -1;
     std::vector<std::pair<std::int64_t, std::optional<std::int64_t>>> leases;  // id, TTL or gone
   };
   Parsed Parse(const engine::WriteBatch& batch);
+  void ParseRecord(const engine::WriteBatch::Op& op, Parsed& out);
+  void CheckRecord(std::int64_t revision, std::int64_t sub, const Change& change);
   void ParseMeta(const engine::WriteBatch::Op& op, Parsed& out);
   void Append(std::int64_t revision, std::map<std::int64_t, Change> changes);
   void CompareReplay(std::int64_t revision, const std::map<std::int64_t, Change>& changes);
-  void ApplyLeases(const Parsed& parsed, std::uint64_t index_before);
+  void ApplyLeases(const Parsed& parsed);
   void RemoveLease(std::int64_t id, const Parsed& parsed);
-  void CheckIndex(const Parsed& parsed);
+  void CheckIndex(Replica& replica, const Parsed& parsed);
   const Change* ChangeAt(const std::string& key, std::int64_t revision) const;
 
   World& world_;
   std::int64_t head_ = 1;
-  std::uint64_t index_ = 0;       // of this process
-  std::uint64_t index_seen_ = 0;  // of all
+  Replica only_;
+  std::uint64_t index_seen_ = 0;
   std::int64_t compacted_ = -1;
   std::map<std::int64_t, Record> records_;
   // Per key: (revision, change), ascending. Nodes of records_ do not move.

@@ -8,27 +8,89 @@
 #include "server/base/check.h"
 #include "server/base/status.h"
 #include "server/storage/engine/buckets.h"
+#include "tests/simulation/member_life.h"
+#include "tests/simulation/wal_scan.h"
 
 namespace etcd::simulation {
 namespace {
 
-constexpr std::uint64_t kChunkBytes = 16'384;
-
-Nanos Latency(World& world) {
-  return Between(world.random.network, std::chrono::microseconds(20),
-                 std::chrono::microseconds(400));
-}
+constexpr char kWalDir[] = "/data/member/wal";
 
 absl::Status Dead() { return base::MakeStatus(absl::StatusCode::kInternal, "the process is dead"); }
 
-node::MemberOptions MemberOptionsOf(const Options& options) {
+watch::WatchOptions WatchOptionsOf(const Options& options) {
+  watch::WatchOptions out;
+  out.fragment_bytes = options.fragment_bytes;
+  out.progress_interval = options.progress_interval;
+  out.stream_pending_bytes_max = options.watch_pending_bytes;
+  out.inbox_bytes_max = options.watch_inbox_bytes;
+  out.recent_bytes_max = options.watch_recent_bytes;
+  out.catch_up_revisions_per_response = options.watch_step_revisions;
+  out.catch_up_revisions_per_step = 2 * options.watch_step_revisions;
+  return out;
+}
+
+std::uint64_t LoadMeta(const engine::KvEngine& engine, std::string_view name) {
+  const auto stored = engine.Get(engine::Family::kMeta, engine::MetaKey(engine::kBucketMeta, name));
+  CHECK_OK(stored.status());
+  return stored->has_value() ? base::LoadBigEndian64((*stored)->data()) : 0;
+}
+
+}  // namespace
+
+SimMember::SimMember(const Site& site, int machine, double clock_rate)
+    : site_(site), world_(site.world), machine_(machine), clock_rate_(clock_rate) {
+  NewStorage();
+}
+
+SimMember::~SimMember() {
+  if (life_ == nullptr) return;
+  on_down = nullptr;
+  life_->process.Doom();
+  Reap();
+}
+
+void SimMember::NewStorage() {
+  storage_ = std::make_unique<Storage>(
+      engine::MemEngineOptions{.spontaneous_flush_one_in = site_.options.engine_flush_one_in,
+                               .seed = world_.random.engine.Next()});
+  testing::SimDisk& disk = storage_->disk;
+  disk.CreateDirs("/data/member").IgnoreError();
+  disk.SetFaultHook(
+      [this](testing::DiskOp op, const std::string& path) { return OnDiskOp(op, path); });
+  disk.SetSyncHook([this](const std::string&) { OnSync(); });
+  replica_ = {};
+}
+
+void SimMember::Wipe() {
+  CHECK(life_ == nullptr) << "a machine is wiped under its process";
+  world_.Trace(name() + ": new disks");
+  site_.raft.Forget(id_);
+  id_ = MemberId();
+  NewStorage();
+}
+
+void SimMember::SetInitialCluster(std::vector<node::InitialMember> members) {
+  initial_cluster_ = std::move(members);
+}
+
+void SimMember::SetJoined(MemberId id, const etcdserverpb::MemberListResponse& members) {
+  id_ = id;
+  joined_ = members;
+}
+
+// ---- Life
+
+node::MemberOptions SimMember::MemberOptionsOf() const {
+  const Options& options = site_.options;
   node::MemberOptions out;
-  out.name = "n1";
-  out.client_urls = {"http://127.0.0.1:2379"};
-  out.initial_cluster = {{"n1", {"http://127.0.0.1:2380"}}};
-  out.wal_dir = "/data/member/wal";
+  out.name = name();
+  out.client_urls = {fmt::format("http://10.0.0.{}:2379", machine_)};
+  out.initial_cluster = initial_cluster_;
+  out.wal_dir = kWalDir;
   out.snap_dir = "/data/member/snap";
   out.wal_segment_bytes = options.wal_segment_bytes;
+  out.pre_vote = options.pre_vote;
   out.snapshot_count = options.snapshot_count;
   out.catchup_entries = options.catchup_entries;
   out.queued_bytes_max = options.queued_bytes_max;
@@ -44,81 +106,9 @@ node::MemberOptions MemberOptionsOf(const Options& options) {
   return out;
 }
 
-watch::WatchOptions WatchOptionsOf(const Options& options) {
-  watch::WatchOptions out;
-  out.fragment_bytes = options.fragment_bytes;
-  out.progress_interval = options.progress_interval;
-  out.stream_pending_bytes_max = options.watch_pending_bytes;
-  out.recent_bytes_max = options.watch_recent_bytes;
-  out.catch_up_revisions_per_response = options.watch_step_revisions;
-  out.catch_up_revisions_per_step = 2 * options.watch_step_revisions;
-  return out;
-}
-
-// A client never hears success for these from a member that has failed.
-bool IsWrite(const std::string& path) {
-  return path == "/etcdserverpb.KV/Put" || path == "/etcdserverpb.KV/DeleteRange" ||
-         path == "/etcdserverpb.Lease/LeaseGrant" || path == "/etcdserverpb.Lease/LeaseRevoke";
-}
-
-std::uint64_t LoadMeta(const engine::KvEngine& engine, std::string_view name) {
-  const auto stored = engine.Get(engine::Family::kMeta, engine::MetaKey(engine::kBucketMeta, name));
-  CHECK_OK(stored.status());
-  return stored->has_value() ? base::LoadBigEndian64((*stored)->data()) : 0;
-}
-
-}  // namespace
-
-// One process, and the machine's view of its connections.
-struct SimMember::Life {
-  Process& process;
-  base::SeededRandom random;
-  std::unique_ptr<SimEngine> engine;
-  base::Executor& loop;
-  base::Executor& background;
-  base::Executor& watch;
-  std::unique_ptr<node::Member> member;
-  std::unique_ptr<watch::WatchHub> hub;
-  std::optional<base::MethodTable> table;
-  std::map<std::uint64_t, Answer> waiting;
-  std::vector<std::shared_ptr<Stream>> streams;
-  bool serves = false;
-  bool halted = false;
-
-  Life(Process& p, std::uint64_t seed)
-      : process(p),
-        random(seed),
-        loop(p.NewExecutor("loop")),
-        background(p.NewExecutor("background")),
-        watch(p.NewExecutor("watch")) {}
-};
-
-SimMember::SimMember(World& world, Ledger& ledger, const Options& options,
-                     ports::PeerTransport& peers)
-    : world_(world),
-      ledger_(ledger),
-      options_(options),
-      peers_(peers),
-      engine_({.spontaneous_flush_one_in = options.engine_flush_one_in,
-               .seed = world.random.engine.Next()}) {
-  disk_.CreateDirs("/data/member").IgnoreError();
-  disk_.SetFaultHook(
-      [this](testing::DiskOp op, const std::string& path) { return OnDiskOp(op, path); });
-  disk_.SetSyncHook([this](const std::string&) { OnSync(); });
-}
-
-SimMember::~SimMember() {
-  if (life_ == nullptr) return;
-  on_down = nullptr;
-  life_->process.Doom();
-  Reap();
-}
-
-// ---- Life
-
 node::MemberPorts SimMember::PortsOf(Life& life) {
   Process& process = life.process;
-  return {.file_system = disk_,
+  return {.file_system = storage_->disk,
           .engine = *life.engine,
           .random = life.random,
           .raft = process.NewExecutor("raft"),
@@ -126,41 +116,57 @@ node::MemberPorts SimMember::PortsOf(Life& life) {
           .snapshot = process.NewExecutor("snapshot"),
           .compaction = process.NewExecutor("compaction"),
           .lease = life.background,
-          .peers = peers_,
+          .peers = *life.port,
           .wal_observer = nullptr,
           .snap_observer = nullptr,
           .lease_observer = nullptr,
           .observer = nullptr,
-          .fatal = [this, &life](std::string_view message, const absl::Status& status) {
-            OnFatal(life, message, status);
-          }};
+          .fatal = [this, &life](std::string_view message,
+                                 const absl::Status& status) { OnFatal(life, message, status); },
+          .removed =
+              [this, &life] {
+                world_.After(Nanos(0), [this, &life] {
+                  if (life_.get() == &life) OnRemoved(life);
+                });
+              }};
 }
 
 absl::Status SimMember::Start() {
   CHECK(life_ == nullptr);
-  processes_.push_back(std::make_unique<Process>(world_, processes_.size() + 1, wall_offset_));
+  processes_.push_back(std::make_unique<Process>(
+      world_, static_cast<std::uint64_t>(machine_) * 1'000 + processes_.size() + 1, wall_offset_,
+      clock_rate_));
   life_ = std::make_unique<Life>(*processes_.back(), world_.random.member.Next());
   Life& life = *life_;
-  life.engine = std::make_unique<SimEngine>(engine_, ledger_, [this] { return CountChange(); });
-  ledger_.OnProcessStart(LoadMeta(engine_, engine::kMetaConsistentIndex));
-  world_.Trace(fmt::format("member: start at index {}", ledger_.consistent_index()));
+  life.engine = std::make_unique<SimEngine>(storage_->engine, site_.ledger, replica_,
+                                            [this] { return CountChange(); });
+  life.port = std::make_unique<PeerPort>(site_.network, machine_, life.process);
+  replica_.index = LoadMeta(storage_->engine, engine::kMetaConsistentIndex);
+  replica_.revision = std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(LoadMeta(storage_->engine, engine::kMetaCurrentRevision)));
+  world_.Trace(fmt::format("{}: start at index {}", name(), replica_.index));
   const absl::Status status = OpenLife(life);
   if (life.process.is_doomed()) return absl::OkStatus();  // died on the way; reaped already or soon
   if (status.ok()) {
+    id_ = life.member->member_id();
+    life.port->Open(id_, life.member->cluster_id(), *life.member,
+                    [](const ports::PeerRequest&, PeerPort::Reply reply) {
+                      reply({.status = 404, .headers = {}, .body = "404 page not found\n"});
+                    });
     life.member->Start([this, &life] { OnReady(life); });
   } else {
-    world_.Trace(fmt::format("member: cannot open: {}", base::MessageOf(status)));
+    world_.Trace(fmt::format("{}: cannot open: {}", name(), base::MessageOf(status)));
     Die(Death::kProcess);
   }
   return status;
 }
 
 absl::Status SimMember::OpenLife(Life& life) {
-  ASSIGN_OR_RETURN(life.member, node::OpenMember(MemberOptionsOf(options_), PortsOf(life)));
+  ASSIGN_OR_RETURN(life.member, node::OpenMember(MemberOptionsOf(), PortsOf(life)));
   life.hub = std::make_unique<watch::WatchHub>(
       life.member->store(), life.watch,
       std::make_unique<base::SeededRandom>(world_.random.member.Next()), nullptr,
-      WatchOptionsOf(options_));
+      WatchOptionsOf(site_.options));
   life.member->store().SetObserver(life.hub.get());
   life.table.emplace(api::v3::BuildMethodTable({.node = *life.member,
                                                 .store = life.member->store(),
@@ -175,34 +181,41 @@ absl::Status SimMember::OpenLife(Life& life) {
 
 void SimMember::OnReady(Life& life) {
   if (life.process.is_doomed()) return;
-  world_.Trace("member: ready");
-  if (const std::string wrong = CheckRestored(); !wrong.empty()) return world_.Fail(wrong);
+  world_.Trace(name() + ": ready");
+  CheckRestored();
   life.serves = true;
-  world_.After(Nanos(0), [this] {
-    if (is_serving() && on_serving) on_serving();
-  });
 }
 
-// Ready: everything that any client can have seen is there again (G1).
-std::string SimMember::CheckRestored() const {
+// The only voter, ready: everything that any client can have seen is there again (G1). Of others
+// the log matching of raft and the clients' histories say the same.
+void SimMember::CheckRestored() {
+  if (life_->member->Members().size() > 1) return;
   const std::int64_t revision = life_->member->store().current_revision().value();
-  if (revision != ledger_.head()) {
-    return fmt::format("restart: revision {} after {}", revision, ledger_.head());
+  if (revision != site_.ledger.head()) {
+    world_.Fail(fmt::format("restart: revision {} after {}", revision, site_.ledger.head()));
   }
   const std::int64_t compacted = life_->member->store().compact_revision().value();
-  if (compacted != ledger_.compacted()) {
-    return fmt::format("restart: compact revision {} after {}", compacted, ledger_.compacted());
+  if (compacted != site_.ledger.compacted()) {
+    world_.Fail(
+        fmt::format("restart: compact revision {} after {}", compacted, site_.ledger.compacted()));
   }
-  return "";
+}
+
+void SimMember::OnRemoved(Life& life) {
+  if (life.process.is_doomed()) return;
+  world_.Trace(name() + ": removed from the cluster");
+  world_.Count("member removed");
+  if (on_removed) on_removed();
+  Die(Death::kProcess);
 }
 
 void SimMember::OnFatal(Life& life, std::string_view message, const absl::Status& status) {
   if (life.process.is_doomed()) return;
   life.halted = true;
   world_.Count("member stopped itself");
-  world_.Trace(fmt::format("member: fatal: {}: {}", message, base::MessageOf(status)));
+  world_.Trace(fmt::format("{}: fatal: {}: {}", name(), message, base::MessageOf(status)));
   if (!base::MessageOf(status).starts_with("simulated:")) {
-    world_.Fail(fmt::format("the member stopped: {}: {}", message, base::MessageOf(status)));
+    world_.Fail(fmt::format("{} stopped itself: {}: {}", name(), message, base::MessageOf(status)));
   }
   // Its process ends within a second; what it says until then is watched.
   const Nanos delay = Between(world_.random.faults, Nanos(0), std::chrono::seconds(1));
@@ -214,7 +227,7 @@ void SimMember::OnFatal(Life& life, std::string_view message, const absl::Status
 
 void SimMember::Die(Death death) {
   if (life_ == nullptr || life_->process.is_doomed()) return;
-  world_.Trace(death == Death::kPower ? "member: power loss" : "member: killed");
+  world_.Trace(name() + (death == Death::kPower ? ": power loss" : ": killed"));
   world_.Count(death == Death::kPower ? "power loss" : "kill");
   death_ = death;
   life_->process.Doom();
@@ -225,18 +238,27 @@ void SimMember::Stop() {
   if (!is_serving() || life_->halted) return;
   Life& life = *life_;
   life.serves = false;
-  world_.Trace("member: clean stop");
+  world_.Trace(name() + ": clean stop");
   world_.Count("clean stop");
+  life.member->HandOver([this, &life] {
+    world_.After(Nanos(0), [this, &life] {
+      if (life_.get() == &life && !life.process.is_doomed()) StopAfterHandOver(life);
+    });
+  });
+}
+
+void SimMember::StopAfterHandOver(Life& life) {
+  life.port->Close();
   life.member->Stop([this, &life] {
     if (life.process.is_doomed()) return;
-    world_.Trace("member: stopped");
+    world_.Trace(name() + ": stopped");
     Die(Death::kProcess);
   });
 }
 
 void SimMember::Pause(Nanos duration) {
   if (life_ == nullptr) return;
-  world_.Trace(fmt::format("member: paused for {} ms", duration.count() / 1'000'000));
+  world_.Trace(fmt::format("{}: paused for {} ms", name(), duration.count() / 1'000'000));
   world_.Count("pause");
   Process& process = life_->process;
   process.Pause();
@@ -261,6 +283,7 @@ void SimMember::TryReap() {
 void SimMember::Reap() {
   Life& life = *life_;
   life.process.DropTasks();
+  life.port->Close();
   for (const auto& stream : life.streams) stream->Break();
   life.streams.clear();
   life.table.reset();
@@ -273,13 +296,23 @@ void SimMember::Reap() {
   }
   life_.reset();
   if (death_ == Death::kPower) {
-    disk_.Crash(world_.random.disk.Next());
+    storage_->disk.Crash(world_.random.disk.Next());
   } else {
-    disk_.KillProcess();
+    storage_->disk.KillProcess();
   }
-  engine_.Crash(world_.random.engine.Next());
+  storage_->engine.Crash(world_.random.engine.Next());
   die_in_ = 0;
   sync_fails_ = false;
+  if (id_) site_.raft.OnDeath(id_, ScanWal(storage_->disk, kWalDir));
+}
+
+std::string SimMember::Describe() const {
+  if (life_ == nullptr || life_->member == nullptr) return name() + ": no process";
+  const node::Status status = life_->member->status();
+  return fmt::format("{}: {:x} {}, term {}, leader {:x}, committed {}, applied {}, revision {}",
+                     name(), id_.value(), life_->serves ? "serves" : "does not serve",
+                     status.term.value(), status.leader.value(), status.committed.value(),
+                     status.applied.value(), life_->member->store().current_revision().value());
 }
 
 // ---- Faults
@@ -293,7 +326,7 @@ void SimMember::JumpWallClock(Nanos by) {
   wall_offset_ += by;
   if (life_ != nullptr) life_->process.JumpWallClock(by);
   world_.Count("wall clock jump");
-  world_.Trace(fmt::format("clock: wall jumps by {} ms", by.count() / 1'000'000));
+  world_.Trace(fmt::format("{}: wall clock jumps by {} ms", name(), by.count() / 1'000'000));
 }
 
 bool SimMember::CountChange() {
@@ -311,7 +344,7 @@ absl::Status SimMember::OnDiskOp(testing::DiskOp op, const std::string& path) {
   if (op == testing::DiskOp::kSync && sync_fails_) {
     sync_fails_ = false;
     world_.Count("failed fsync");
-    world_.Trace("disk: fsync fails: " + path);
+    world_.Trace(name() + ": fsync fails: " + path);
     return base::MakeStatus(absl::StatusCode::kInternal, "simulated: fsync of " + path);
   }
   return absl::OkStatus();
@@ -319,95 +352,10 @@ absl::Status SimMember::OnDiskOp(testing::DiskOp op, const std::string& path) {
 
 void SimMember::OnSync() {
   if (life_ == nullptr || !life_->process.is_on_stack() || !slow_sync_) return;
-  if (!Chance(world_.random.disk, options_.slow_sync_per_mille)) return;
+  if (!Chance(world_.random.disk, site_.options.slow_sync_per_mille)) return;
   world_.Count("slow fsync");
-  const Nanos wait = Between(world_.random.disk, Nanos(0), options_.slow_sync_max);
+  const Nanos wait = Between(world_.random.disk, Nanos(0), site_.options.slow_sync_max);
   world_.Block(life_->process, wait);
-}
-
-// ---- Clients
-
-void SimMember::Call(const std::string& path, std::string request, Answer answer) {
-  if (!is_serving()) {
-    world_.After(Latency(world_), [answer = std::move(answer)] {
-      answer({Reply::Kind::kRefused, "", absl::OkStatus()});
-    });
-    return;
-  }
-  Life* life = life_.get();
-  const std::uint64_t id = next_call_++;
-  life->waiting.emplace(id, std::move(answer));
-  world_.After(Latency(world_), [this, life, id, path, request = std::move(request)]() mutable {
-    if (life_.get() != life) return;
-    life->loop.Post([this, life, id, path, request = std::move(request)] {
-      const base::MethodEntry* entry = life->table->Find(path);
-      CHECK(entry != nullptr && entry->unary != nullptr) << path;
-      auto context = std::make_shared<base::CallContext>();
-      context->path = entry->path;
-      context->executor = std::shared_ptr<base::Executor>(&life->loop, [](base::Executor*) {});
-      entry->unary->Start(std::move(context), request,
-                          [this, life, id, path](absl::StatusOr<base::Body> body) {
-                            Respond(*life, id, path, std::move(body));
-                          });
-    });
-  });
-}
-
-void SimMember::Respond(Life& life, std::uint64_t id, const std::string& path,
-                        absl::StatusOr<base::Body> body) {
-  if (life.process.is_doomed()) return;
-  if (!body.ok()) return Deliver(life, id, {Reply::Kind::kError, "", body.status()});
-  if (life.halted && IsWrite(path)) {
-    return world_.Fail("a member whose disk failed acknowledges " + path);
-  }
-  std::string head = body->head.Flatten();
-  if (body->source == nullptr) return Deliver(life, id, {Reply::Kind::kOk, head, {}});
-  world_.Count("streamed unary response");
-  auto shared = std::make_shared<base::Body>(*std::move(body));
-  life.loop.Post(
-      [this, &life, id, shared, head = std::move(head)] { DrainBody(life, id, shared, head); });
-}
-
-// As flow control would take it: other work comes between the pieces.
-void SimMember::DrainBody(Life& life, std::uint64_t id, std::shared_ptr<base::Body> body,
-                          std::string bytes) {
-  absl::StatusOr<base::Rope> next = body->source->Next(kChunkBytes);
-  if (!next.ok()) return Deliver(life, id, {Reply::Kind::kError, "", next.status()});
-  if (!next->empty()) {
-    bytes += next->Flatten();
-    life.loop.PostAfter(Latency(world_), [this, &life, id, body, bytes = std::move(bytes)] {
-      DrainBody(life, id, body, bytes);
-    });
-    return;
-  }
-  if (bytes.size() != body->size()) world_.Fail("a streamed response has not the promised length");
-  Deliver(life, id, {Reply::Kind::kOk, std::move(bytes), {}});
-}
-
-void SimMember::Deliver(Life& life, std::uint64_t id, Reply reply) {
-  auto node = life.waiting.extract(id);
-  if (node.empty()) return world_.Fail("a call was answered twice");
-  world_.After(Latency(world_), [answer = std::move(node.mapped()),
-                                 reply = std::move(reply)]() mutable { answer(std::move(reply)); });
-}
-
-std::shared_ptr<Stream> SimMember::Open(const std::string& path, Stream::OnMessage on_message,
-                                        Stream::OnEnd on_end) {
-  if (!is_serving()) return nullptr;
-  Life* life = life_.get();
-  const base::MethodEntry* entry = life->table->Find(path);
-  CHECK(entry != nullptr && entry->stream != nullptr) << path;
-  auto stream = std::make_shared<Stream>(world_, life->process, life->loop, std::move(on_message),
-                                         std::move(on_end));
-  std::erase_if(life->streams, [](const auto& one) { return one->is_gone(); });
-  life->streams.push_back(stream);
-  life->loop.Post([life, entry, stream] {
-    auto context = std::make_shared<base::CallContext>();
-    context->path = entry->path;
-    context->executor = std::shared_ptr<base::Executor>(&life->loop, [](base::Executor*) {});
-    stream->Attach(entry->stream->Open(std::move(context), stream));
-  });
-  return stream;
 }
 
 }  // namespace etcd::simulation

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <etcdserverpb/rpc.pb.h>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,11 +12,12 @@
 
 #include "server/api/v3/services.h"
 #include "server/node/member.h"
-#include "server/ports/peer_transport.h"
 #include "server/storage/engine/mem_engine.h"
 #include "server/watch/watch_hub.h"
 #include "tests/simulation/ledger.h"
+#include "tests/simulation/network.h"
 #include "tests/simulation/options.h"
+#include "tests/simulation/raft_check.h"
 #include "tests/simulation/sim_engine.h"
 #include "tests/simulation/stream.h"
 #include "tests/simulation/world.h"
@@ -41,16 +43,34 @@ enum class Death : std::uint8_t {
   kPower,    // so is what was not synced, in any part
 };
 
-// One machine with one member: the production code from the handlers down, on a simulated disk and
-// engine that outlive its processes. `peers` is where a network comes in.
+// What all machines of a run share.
+struct Site {
+  World& world;
+  Ledger& ledger;
+  RaftCheck& raft;
+  Network& network;
+  const Options& options;
+};
+
+// One machine with at most one member: the production code from the handlers down, on a simulated
+// disk and engine that outlive its processes.
 class SimMember {
  public:
   using Answer = std::function<void(Reply)>;
 
-  SimMember(World& world, Ledger& ledger, const Options& options, ports::PeerTransport& peers);
+  // Machines are numbered from 1. `clock_rate`: how fast its clock runs.
+  SimMember(const Site& site, int machine, double clock_rate);
   ~SimMember();
   SimMember(const SimMember&) = delete;
   SimMember& operator=(const SimMember&) = delete;
+
+  int machine() const { return machine_; }
+  std::string name() const { return "m" + std::to_string(machine_); }
+  // How it enters a cluster when its disk is empty.
+  void SetInitialCluster(std::vector<node::InitialMember> members);
+  void SetJoined(MemberId id, const etcdserverpb::MemberListResponse& members);
+  // Of the member that runs here or ran here last; 0: none yet.
+  MemberId id() const { return id_; }
 
   // ---- Life.
   // Opens and starts a new process. Not while there is one. The status of opening.
@@ -64,7 +84,10 @@ class SimMember {
   bool is_serving() const;
   // The process is gone; called from outside of it.
   std::function<void()> on_down;
-  std::function<void()> on_serving;
+  // The cluster told the member that it has been removed; the process stops.
+  std::function<void()> on_removed;
+  // A new machine stands in its place, with empty disks. Only while there is no process.
+  void Wipe();
 
   // ---- Faults.
   // Dies at the n-th change of disk or engine from now on.
@@ -72,8 +95,11 @@ class SimMember {
   // The next fsync fails.
   void FailNextSync() { sync_fails_ = true; }
   void JumpWallClock(Nanos by);
-  testing::SimDisk& disk() { return disk_; }
-  engine::MemEngine& engine() { return engine_; }
+  testing::SimDisk& disk() { return storage_->disk; }
+  engine::MemEngine& engine() { return storage_->engine; }
+  const Ledger::Replica& replica() const { return replica_; }
+  // One line on what the member thinks of itself, for reports.
+  std::string Describe() const;
   // Faults that a start may meet are over: opening must succeed.
   void SetSlowSync(bool on) { slow_sync_ = on; }
 
@@ -83,15 +109,24 @@ class SimMember {
   std::shared_ptr<Stream> Open(const std::string& path, Stream::OnMessage on_message,
                                Stream::OnEnd on_end);
 
-  // Name of what does not fit, "" if all is well: the store against the ledger.
-  std::string CheckRestored() const;
-
  private:
   struct Life;
+  struct Storage {
+    explicit Storage(const engine::MemEngineOptions& options) : engine(options) {}
+    testing::SimDisk disk;
+    engine::MemEngine engine;
+  };
 
+  void NewStorage();
+  node::MemberOptions MemberOptionsOf() const;
   node::MemberPorts PortsOf(Life& life);
   absl::Status OpenLife(Life& life);
   void OnReady(Life& life);
+  void OnRemoved(Life& life);
+  void StopAfterHandOver(Life& life);
+  // The store against the ledger; fails the run when something is missing.
+  void CheckRestored();
+  void CheckLog();
   void OnFatal(Life& life, std::string_view message, const absl::Status& status);
   void Respond(Life& life, std::uint64_t id, const std::string& path,
                absl::StatusOr<base::Body> body);
@@ -104,12 +139,15 @@ class SimMember {
   absl::Status OnDiskOp(testing::DiskOp op, const std::string& path);
   void OnSync();
 
+  const Site site_;
   World& world_;
-  Ledger& ledger_;
-  const Options options_;
-  ports::PeerTransport& peers_;
-  testing::SimDisk disk_;
-  engine::MemEngine engine_;
+  const int machine_;
+  const double clock_rate_;
+  std::vector<node::InitialMember> initial_cluster_;
+  etcdserverpb::MemberListResponse joined_;  // empty: a founder
+  MemberId id_;
+  std::unique_ptr<Storage> storage_;
+  Ledger::Replica replica_;
   std::unique_ptr<Life> life_;
   // Dead ones; events may still name them.
   std::vector<std::unique_ptr<Process>> processes_;

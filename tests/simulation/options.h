@@ -11,7 +11,13 @@ namespace etcd::simulation {
 // What one run looks like, drawn from its seed: small limits make rare branches common, and most
 // runs have only some of the faults, so that one does not hide what another would show.
 struct Options {
-  // The member.
+  // The cluster.
+  int members = 1;  // at the start
+  int spare_machines = 0;
+  bool pre_vote = true;
+  std::int64_t clock_drift_per_mille = 0;  // clocks run this much faster or slower, at most
+
+  // Each member.
   std::uint64_t snapshot_count = 0;
   std::uint64_t catchup_entries = 0;
   std::uint64_t wal_segment_bytes = 0;
@@ -24,6 +30,7 @@ struct Options {
   std::uint64_t engine_flush_one_in = 0;
   std::uint64_t watch_pending_bytes = 0;
   std::uint64_t watch_recent_bytes = 0;
+  std::uint64_t watch_inbox_bytes = 0;
   std::int64_t watch_step_revisions = 0;
   Nanos progress_interval{0};
   std::uint64_t fragment_bytes = 0;
@@ -54,6 +61,26 @@ struct Options {
   Nanos wall_jump_every{0};
   std::uint64_t slow_sync_per_mille = 0;
   Nanos slow_sync_max{0};
+
+  // What the network does all the time, and from time to time.
+  struct Network {
+    Nanos latency_max{0};
+    std::uint64_t drop_per_mille = 0;
+    std::uint64_t duplicate_per_mille = 0;
+    std::uint64_t reorder_per_mille = 0;
+    Nanos cut_every{0};  // partitions of all shapes
+    Nanos slow_every{0};
+    Nanos clog_every{0};
+  };
+  Network network;
+
+  // What operators do: mean time between two operations of a kind; 0: never.
+  struct Admin {
+    Nanos reconfigure_every{0};
+    Nanos move_leader_every{0};
+    Nanos defragment_every{0};
+  };
+  Admin admin;
 
   static Options Draw(base::Random& random);
   std::string ToString() const;

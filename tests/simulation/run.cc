@@ -1,16 +1,20 @@
 #include "tests/simulation/run.h"
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "server/base/status.h"
-#include "server/ports/peer_transport.h"
+#include "tests/simulation/admin_client.h"
+#include "tests/simulation/cluster.h"
+#include "tests/simulation/converge.h"
 #include "tests/simulation/faults.h"
 #include "tests/simulation/kv_client.h"
 #include "tests/simulation/lease_client.h"
-#include "tests/simulation/member.h"
+#include "tests/simulation/network.h"
+#include "tests/simulation/raft_check.h"
 #include "tests/simulation/watch_client.h"
 
 namespace etcd::simulation {
@@ -36,26 +40,36 @@ class Simulation {
   RunResult Run();
 
  private:
-  void StartMember();
-  void OnDown();
   void Safety();
   void Liveness();
+  template <typename Client>
+  void ExpectAll(const std::vector<std::unique_ptr<Client>>& clients, Nanos within,
+                 bool (Client::*holds)() const, const char* what) {
+    if (world_.has_failed()) return;
+    const auto all = [&] {
+      return std::all_of(clients.begin(), clients.end(),
+                         [&](const auto& one) { return ((*one).*holds)(); });
+    };
+    Expect(world_.RunUntil(all, within), what);
+  }
+  std::vector<int> DrawMinority();
+  bool AllServe();
   bool AllIdle() const;
   void Prove();
-  void Expect(bool held, const char* what) {
-    if (!held) world_.Fail(std::string("liveness: ") + what);
-  }
+  void Expect(bool held, const char* what);
 
   const std::uint64_t seed_;
   const RunSettings settings_;
   World world_;
   const Options options_;
-  ports::NoPeers peers_;
   Ledger ledger_;
   History history_;
-  SimMember member_;
+  RaftCheck raft_;
+  Network network_;
+  Cluster cluster_;
   Faults faults_;
   Clients shared_;
+  AdminClient admin_;
   std::vector<std::unique_ptr<KvClient>> kv_;
   std::vector<std::unique_ptr<WatchClient>> watchers_;
   std::vector<std::unique_ptr<LeaseClient>> lessees_;
@@ -68,9 +82,12 @@ Simulation::Simulation(std::uint64_t seed, const RunSettings& settings)
       options_(Options::Draw(world_.random.options)),
       ledger_(world_),
       history_(world_, ledger_),
-      member_(world_, ledger_, options_, peers_),
-      faults_(world_, member_, options_),
-      shared_(world_, ledger_, history_, member_, options_) {
+      raft_(world_),
+      network_(world_, raft_, options_),
+      cluster_({world_, ledger_, raft_, network_, options_}),
+      faults_(world_, cluster_, network_, options_),
+      shared_(world_, ledger_, history_, cluster_, options_),
+      admin_(shared_) {
   world_.options = {options_.hop_max, options_.stall_per_mille, options_.stall_max};
   if (settings.verbose) world_.PrintTraceTo(stdout);
   current = {seed, &world_, &options_};
@@ -83,28 +100,20 @@ Simulation::Simulation(std::uint64_t seed, const RunSettings& settings)
   for (int i = 0; i < options_.lease_clients; ++i) {
     lessees_.push_back(std::make_unique<LeaseClient>(shared_, i));
   }
-  member_.on_down = [this] { OnDown(); };
+  // A full disk and a failed fsync are the reasons not to start that these faults can give.
+  cluster_.may_fail_to_open = [this](int machine) { return faults_.IsDiskFull(machine); };
+  ledger_.on_applied = [this](std::uint64_t index, std::uint64_t term) {
+    raft_.OnApplied(Index(index), Term(term));
+  };
   ledger_.on_lease_removed = [this](std::int64_t id, const Ledger::Lease& lease) {
     for (const auto& one : lessees_) one->OnRemoved(id, lease);
   };
 }
 
-void Simulation::StartMember() {
-  if (member_.is_running()) return;
-  const absl::Status status = member_.Start();
-  // A full disk and a failed fsync are the reasons not to start that these faults can give.
-  if (status.ok() || faults_.disk_is_full()) return;
-  if (base::MessageOf(status).starts_with("simulated:")) return;
-  world_.Fail(fmt::format("the member does not start: {}", base::MessageOf(status)));
-}
-
-void Simulation::OnDown() {
-  world_.After(Between(world_.random.faults, Nanos(0), seconds(2)), [this] { StartMember(); });
-}
-
 RunResult Simulation::Run() {
-  StartMember();
+  cluster_.Start();
   faults_.Start();
+  admin_.Start();
   for (const auto& one : kv_) one->Start();
   for (const auto& one : watchers_) one->Start();
   for (const auto& one : lessees_) one->Start();
@@ -121,6 +130,25 @@ RunResult Simulation::Run() {
 
 void Simulation::Safety() { world_.RunFor(options_.duration); }
 
+void Simulation::Expect(bool held, const char* what) {
+  if (held || world_.has_failed()) return;
+  for (const int machine : cluster_.InUse()) {
+    world_.Trace(cluster_.machine(machine).Describe());
+  }
+  for (const auto& one : kv_) {
+    if (!one->is_idle()) world_.Trace("a kv client waits");
+  }
+  world_.Fail(std::string("liveness: ") + what);
+}
+
+bool Simulation::AllServe() {
+  for (const int machine : cluster_.InUse()) {
+    if (cluster_.IsKeptDown(machine)) continue;
+    if (!cluster_.machine(machine).is_serving()) return false;
+  }
+  return true;
+}
+
 bool Simulation::AllIdle() const {
   for (const auto& one : kv_) {
     if (!one->is_idle()) return false;
@@ -131,38 +159,52 @@ bool Simulation::AllIdle() const {
   return true;
 }
 
-// Nothing breaks any more: the member comes back, what is under way ends, every client can write
-// and read, every watch has everything, leases that nobody keeps alive go.
+// Nothing breaks any more. First a quorum alone must get on: what is under way ends, every client
+// can write and read. Then the others come back, every watch has everything, leases that nobody
+// keeps alive go, and all members hold the same.
 void Simulation::Liveness() {
   world_.Trace("phase 2");
+  const std::vector<int> absent = DrawMinority();
+  for (const int machine : absent) cluster_.KeepDown(machine, true);
   faults_.Heal();
-  member_.SetSlowSync(false);
+  for (int i = 1; i <= cluster_.machines(); ++i) cluster_.machine(i).SetSlowSync(false);
   shared_.quiet = true;
-  Expect(world_.RunUntil([this] { return member_.is_serving() && AllIdle(); }, kRecovery),
-         "the member is not back, or calls hang");
-  if (world_.has_failed()) return;
+  admin_.Settle();
+  Expect(
+      world_.RunUntil([this] { return AllServe() && AllIdle() && admin_.IsSettled(); }, kRecovery),
+      "a member is not back, or calls hang");
   Prove();
-  Expect(world_.RunUntil(
-             [this] {
-               for (const auto& one : lessees_) {
-                 if (!one->AllGone()) return false;
-               }
-               return true;
-             },
-             LeaseClient::kTtlMax + kRecovery),
-         "leases that nobody keeps alive stay");
-  Expect(world_.RunUntil(
-             [this] {
-               for (const auto& one : watchers_) {
-                 if (!one->HasAll()) return false;
-               }
-               return true;
-             },
-             kRecovery),
-         "a watch misses events");
+  if (world_.has_failed()) return;
+  for (const int machine : absent) cluster_.KeepDown(machine, false);
+  Expect(world_.RunUntil([this] { return AllServe(); }, kRecovery), "a member is not back");
+  Prove();
+  ExpectAll(lessees_, LeaseClient::kTtlMax + kRecovery, &LeaseClient::AllGone,
+            "leases that nobody keeps alive stay");
+  ExpectAll(watchers_, kRecovery, &WatchClient::HasAll, "a watch misses events");
+  Expect(world_.RunUntil([this] { return HaveConverged(cluster_, ledger_); }, kRecovery),
+         "members stay behind");
+  if (world_.has_failed()) return;
+  if (const std::string wrong = CompareReplicas(cluster_); !wrong.empty()) world_.Fail(wrong);
+}
+
+// In half of the runs: as many as the cluster can do without.
+std::vector<int> Simulation::DrawMinority() {
+  std::vector<int> rest = cluster_.InUse();
+  std::vector<int> out;
+  // Not while the operator may have members to start.
+  const bool is_changing = options_.admin.reconfigure_every > Nanos(0);
+  if (is_changing || world_.random.faults.Below(2) == 0) return out;
+  for (std::size_t n = (rest.size() - 1) / 2; n > 0; --n) {
+    const std::size_t i = world_.random.faults.Below(rest.size());
+    out.push_back(rest[i]);
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  if (!out.empty()) world_.Count("a quorum alone");
+  return out;
 }
 
 void Simulation::Prove() {
+  if (world_.has_failed()) return;
   std::size_t proved = 0;
   for (const auto& one : kv_) one->Prove([&proved] { ++proved; });
   Expect(world_.RunUntil([&] { return proved == kv_.size(); }, kRecovery),

@@ -1,6 +1,9 @@
 #include "tests/simulation/sim_engine.h"
 
+#include <utility>
+
 #include "server/base/status.h"
+#include "server/storage/engine/replace.h"
 
 namespace etcd::simulation {
 namespace {
@@ -16,8 +19,35 @@ absl::Status Dead() {
 absl::Status SimEngine::Write(const engine::WriteBatch& batch) {
   if (!may_go_on_()) return Dead();
   if (const absl::Status status = engine_.Write(batch); !status.ok()) return status;
-  ledger_.OnBatch(batch);
+  ledger_.OnBatch(replica_, batch);
   return may_go_on_() ? absl::OkStatus() : Dead();
+}
+
+class SimEngine::SimReplacement final : public engine::Replacement {
+ public:
+  SimReplacement(SimEngine& engine, std::unique_ptr<engine::Replacement> content)
+      : engine_(engine), content_(std::move(content)) {}
+
+  absl::Status Write(const engine::WriteBatch& batch) override {
+    return engine_.may_go_on_() ? content_->Write(batch) : Dead();
+  }
+  absl::Status Commit() override {
+    if (!engine_.may_go_on_()) return Dead();
+    if (const absl::Status status = content_->Commit(); !status.ok()) return status;
+    engine_.ledger_.OnReplacement(engine_.replica_, engine_.engine_);
+    return engine_.may_go_on_() ? absl::OkStatus() : Dead();
+  }
+
+ private:
+  SimEngine& engine_;
+  std::unique_ptr<engine::Replacement> content_;
+};
+
+absl::StatusOr<std::unique_ptr<engine::Replacement>> SimEngine::StartReplacement() {
+  if (!may_go_on_()) return Dead();
+  absl::StatusOr<std::unique_ptr<engine::Replacement>> content = engine_.StartReplacement();
+  if (!content.ok()) return content.status();
+  return std::make_unique<SimReplacement>(*this, *std::move(content));
 }
 
 absl::Status SimEngine::Flush() {

@@ -15,11 +15,13 @@ namespace etcd::simulation {
 class SimEngine final : public engine::KvEngine {
  public:
   // `may_go_on` is asked before and after each change; once false, the process is dead.
-  SimEngine(engine::MemEngine& engine, Ledger& ledger, std::function<bool()> may_go_on)
-      : engine_(engine), ledger_(ledger), may_go_on_(std::move(may_go_on)) {}
+  SimEngine(engine::MemEngine& engine, Ledger& ledger, Ledger::Replica& replica,
+            std::function<bool()> may_go_on)
+      : engine_(engine), ledger_(ledger), replica_(replica), may_go_on_(std::move(may_go_on)) {}
 
   absl::Status Write(const engine::WriteBatch& batch) override;
   absl::Status Flush() override;
+  absl::StatusOr<std::unique_ptr<engine::Replacement>> StartReplacement() override;
   absl::StatusOr<std::optional<std::string>> Get(engine::Family family,
                                                  std::string_view key) const override {
     return engine_.Get(family, key);
@@ -35,16 +37,16 @@ class SimEngine final : public engine::KvEngine {
     return engine_.Scan(family, lower, upper);
   }
   std::unique_ptr<engine::View> PinView() const override { return engine_.PinView(); }
-  absl::StatusOr<std::unique_ptr<engine::Replacement>> StartReplacement() override {
-    return engine_.StartReplacement();
-  }
   engine::EngineSize Size() const override { return engine_.Size(); }
   bool AcceptsWrites() const override { return engine_.AcceptsWrites(); }
 
  private:
+  class SimReplacement;
+
   engine::MemEngine& engine_;
   Ledger& ledger_;
-  std::function<bool()> may_go_on_;
+  Ledger::Replica& replica_;
+  std::function<bool()> may_go_on_;  // false: the process is dead
 };
 
 }  // namespace etcd::simulation

@@ -22,10 +22,11 @@ void WatchClient::Start() {
 }
 
 void WatchClient::Connect() {
-  stream_ = shared_.member.Open(
+  stream_ = home_.member().Open(
       "/etcdserverpb.Watch/Watch", [this](const std::string& bytes) { OnMessage(bytes); },
       [this] { OnEnd(); });
   if (stream_ == nullptr) {
+    home_.Move();
     shared_.world.After(milliseconds(200), [this] { Connect(); });
     return;
   }
@@ -37,6 +38,7 @@ void WatchClient::OnEnd() {
   shared_.world.Count("watch stream broke");
   stream_ = nullptr;
   canceling_.clear();
+  home_.Move();
   for (auto& [id, watch] : watches_) watch.OnDisconnect();
   Connect();
 }
@@ -112,7 +114,8 @@ void WatchClient::AddWatch() {
 
 void WatchClient::SendCreate(std::int64_t id) {
   WatchCheck& watch = watches_.at(id);
-  watch.seen = shared_.history.seen();
+  // A watch begins where its member is; that may be behind the others.
+  watch.seen = shared_.is_alone() ? shared_.history.seen() : 1;
   etcdserverpb::WatchRequest request;
   *request.mutable_create_request() = watch.Request();
   request.mutable_create_request()->set_watch_id(id);

@@ -17,7 +17,7 @@ namespace etcd::simulation {
 // opens another and goes on where each watch was.
 class WatchClient {
  public:
-  WatchClient(Clients& shared, int number) : shared_(shared), number_(number) {}
+  WatchClient(Clients& shared, int number) : shared_(shared), number_(number), home_(shared) {}
   WatchClient(const WatchClient&) = delete;
   WatchClient& operator=(const WatchClient&) = delete;
 
@@ -41,6 +41,7 @@ class WatchClient {
 
   Clients& shared_;
   const int number_;
+  Home home_;
   std::shared_ptr<Stream> stream_;
   std::int64_t next_id_ = 0;
   std::set<std::int64_t> canceling_;            // asked to, not answered

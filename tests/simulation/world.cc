@@ -36,16 +36,30 @@ Generators::Generators(std::uint64_t seed)
 
 class Process::ProcessClock final : public base::Clock {
  public:
-  ProcessClock(const World& world, Nanos wall_offset) : world_(world), wall_offset_(wall_offset) {}
-  Monotonic Now() const override { return Monotonic(kEpoch + world_.now()); }
+  ProcessClock(const World& world, Nanos wall_offset, double rate)
+      : world_(world), rate_(rate), wall_offset_(wall_offset) {}
+  Monotonic Now() const override { return At(world_.now()); }
   Wall WallNow() const override {
     return Wall(
-        std::chrono::duration_cast<Wall::duration>(kWallEpoch + world_.now() + wall_offset_));
+        std::chrono::duration_cast<Wall::duration>(kWallEpoch + Own(world_.now()) + wall_offset_));
+  }
+  Monotonic At(Nanos time) const { return Monotonic(kEpoch + Own(time)); }
+  // How long the world waits while this clock counts `delay`. A clock that is asked then shows at
+  // least so much.
+  Nanos Foreign(Nanos delay) const {
+    if (rate_ == 1) return delay;
+    return Nanos(static_cast<std::int64_t>(static_cast<double>(delay.count()) / rate_) + 1);
   }
   void Jump(Nanos by) { wall_offset_ += by; }
 
  private:
+  Nanos Own(Nanos time) const {
+    if (rate_ == 1) return time;
+    return Nanos(static_cast<std::int64_t>(static_cast<double>(time.count()) * rate_));
+  }
+
   const World& world_;
+  const double rate_;
   Nanos wall_offset_;
 };
 
@@ -67,10 +81,11 @@ class Process::ProcessExecutor final : public base::Executor {
     const std::uint64_t timer = next_timer_++;
     timers_.emplace(timer, std::move(task));
     World& world = process_.world_;
-    world.Push(world.now() + std::max(delay, Nanos(0)), id_, [this, timer] {
-      auto node = timers_.extract(timer);
-      if (!node.empty()) Post(std::move(node.mapped()));
-    });
+    world.Push(world.now() + process_.clock_->Foreign(std::max(delay, Nanos(0))), id_,
+               [this, timer] {
+                 auto node = timers_.extract(timer);
+                 if (!node.empty()) Post(std::move(node.mapped()));
+               });
   }
 
   const base::Clock& clock() const override { return *process_.clock_; }
@@ -118,8 +133,10 @@ class Process::ProcessExecutor final : public base::Executor {
   bool busy_ = false;
 };
 
-Process::Process(World& world, std::uint64_t id, Nanos wall_offset)
-    : world_(world), id_(id), clock_(std::make_unique<ProcessClock>(world, wall_offset)) {}
+Process::Process(World& world, std::uint64_t id, Nanos wall_offset, double clock_rate)
+    : world_(world),
+      id_(id),
+      clock_(std::make_unique<ProcessClock>(world, wall_offset, clock_rate)) {}
 
 Process::~Process() { DropTasks(); }
 
@@ -129,11 +146,34 @@ base::Executor& Process::NewExecutor(std::string_view /*name*/) {
 }
 
 const base::Clock& Process::clock() const { return *clock_; }
+base::Clock::Monotonic Process::MonotonicAt(Nanos time) const { return clock_->At(time); }
 void Process::JumpWallClock(Nanos by) { clock_->Jump(by); }
 void Process::Pause() { paused_ = true; }
 
+void Process::Doom() {
+  doomed_ = true;
+  for (const auto& wait : waits_) {
+    world_.After(Nanos(0), [this, wait] { EndWait(wait); });
+  }
+}
+
+void Process::EndWait(const std::shared_ptr<Wait>& wait) {
+  if (wait->is_over) return;
+  if (paused_ && !doomed_) {
+    wait->is_due = true;
+    return;
+  }
+  wait->is_over = true;
+  std::erase(waits_, wait);
+  world_.fibers_.Resume(wait->fiber);
+}
+
 void Process::Resume() {
   paused_ = false;
+  for (const auto& wait : waits_) {
+    if (!wait->is_due) continue;
+    world_.After(Nanos(0), [this, wait] { EndWait(wait); });
+  }
   for (auto& executor : executors_) executor->CatchUp();
 }
 
@@ -144,7 +184,7 @@ void Process::DropTasks() {
 
 // ---- World
 
-World::World(std::uint64_t seed) : random(seed) {}
+World::World(std::uint64_t seed) : random(seed), fibers_([this] { Loop(); }) {}
 World::~World() = default;
 
 void World::Push(Nanos due, std::uint64_t who, base::Task task) {
@@ -179,22 +219,25 @@ void World::RunNext() {
   (*event.task)();
 }
 
-bool World::Step() {
-  if (heap_.empty()) return false;
-  RunNext();
-  return true;
+bool World::IsDone() const {
+  return has_failed() || (*condition_)() || heap_.empty() || heap_.front().due > until_;
+}
+
+void World::Loop() {
+  while (true) {
+    while (!IsDone()) RunNext();
+    fibers_.ReturnToCaller();
+  }
 }
 
 bool World::RunUntil(const std::function<bool()>& condition, Nanos duration) {
-  const Nanos until = now_ + duration;
-  while (!has_failed() && !condition()) {
-    if (heap_.empty() || heap_.front().due > until) {
-      now_ = std::max(now_, until);
-      return condition();
-    }
-    RunNext();
-  }
-  return !has_failed();
+  condition_ = &condition;
+  until_ = now_ + duration;
+  fibers_.Enter();
+  if (has_failed()) return false;
+  if (condition()) return true;
+  now_ = std::max(now_, until_);
+  return false;
 }
 
 void World::RunFor(Nanos duration) {
@@ -202,7 +245,10 @@ void World::RunFor(Nanos duration) {
 }
 
 void World::Block(Process& process, Nanos duration) {
-  RunUntil([&process] { return process.is_doomed(); }, duration);
+  auto wait = std::make_shared<Process::Wait>(Process::Wait{fibers_.current()});
+  process.waits_.push_back(wait);
+  After(duration, [&process, wait] { process.EndWait(wait); });
+  fibers_.Suspend();
 }
 
 void World::Fail(std::string what) {

@@ -15,6 +15,7 @@
 #include "server/base/clock.h"
 #include "server/base/executor.h"
 #include "server/base/random.h"
+#include "tests/simulation/fibers.h"
 
 // Virtual time, threads and randomness of one simulated run. Everything happens on one real thread,
 // in the order of one heap of events, so that a seed replays exactly.
@@ -44,22 +45,25 @@ class World;
 // point, even in the middle of a task; once no task of it is on the stack, its owner destroys it.
 class Process {
  public:
-  Process(World& world, std::uint64_t id, Nanos wall_offset);
+  // Its clocks run `clock_rate` times as fast as the world's.
+  Process(World& world, std::uint64_t id, Nanos wall_offset, double clock_rate = 1);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   base::Executor& NewExecutor(std::string_view name);
   const base::Clock& clock() const;
+  // What its monotonic clock shows at a time of the world.
+  base::Clock::Monotonic MonotonicAt(Nanos time) const;
   void JumpWallClock(Nanos by);
 
   // From now on nothing of it has an effect any more: no task starts, a task that blocks returns.
-  void Doom() { doomed_ = true; }
+  void Doom();
   bool is_doomed() const { return doomed_; }
-  // SIGSTOP: no task starts; a task that runs goes on to its end. Time passes.
+  // SIGSTOP: no task starts, one that waits goes on only after Resume. Time passes.
   void Pause();
   void Resume();
-  // A task of it is on the stack (possibly below tasks of others; see World::Block).
+  // A task of it is under way (it may wait for a device; see World::Block).
   bool is_on_stack() const { return running_ > 0; }
   // Destroys what is queued and what will be.
   void DropTasks();
@@ -68,11 +72,20 @@ class Process {
   friend class World;
   class ProcessClock;
   class ProcessExecutor;
+  // A task that waits for a device.
+  struct Wait {
+    Fibers::Fiber* fiber;
+    bool is_over = false;  // resumed
+    bool is_due = false;   // while the process was paused
+  };
+
+  void EndWait(const std::shared_ptr<Wait>& wait);
 
   World& world_;
   const std::uint64_t id_;
   std::unique_ptr<ProcessClock> clock_;
   std::vector<std::unique_ptr<ProcessExecutor>> executors_;
+  std::vector<std::shared_ptr<Wait>> waits_;
   bool doomed_ = false;
   bool paused_ = false;
   bool dropped_ = false;
@@ -101,15 +114,12 @@ class World {
   // What happens outside of processes: clients, faults, the network.
   void After(Nanos delay, base::Task task);
 
-  // The next event; false when nothing is left.
-  bool Step();
   // False when `duration` passed before the condition held, or the run failed.
   bool RunUntil(const std::function<bool()>& condition, Nanos duration);
   void RunFor(Nanos duration);
 
-  // Called by a task that waits for a device: the world goes on for so long while this task stays
-  // on the stack. Returns early when the process was doomed meanwhile. A task that blocks on top of
-  // another one keeps that from returning before itself: waits may only become longer.
+  // Called by a task that waits for a device: the world goes on, on another stack, for so long.
+  // Returns early when the process was doomed meanwhile.
   void Block(Process& process, Nanos duration);
 
   // A promise was broken: nothing runs any more. The first one counts.
@@ -147,8 +157,13 @@ class World {
   void Push(Nanos due, std::uint64_t who, base::Task task);
   void Mix(std::uint64_t value);
   void RunNext();
+  void Loop();
+  bool IsDone() const;
   Nanos DrawHop();
 
+  Fibers fibers_;
+  const std::function<bool()>* condition_ = nullptr;  // of the RunUntil under way
+  Nanos until_{0};
   Nanos now_{0};
   std::uint64_t next_sequence_ = 0;
   std::uint64_t steps_ = 0;

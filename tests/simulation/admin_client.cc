@@ -1,0 +1,192 @@
+#include "tests/simulation/admin_client.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "server/base/status.h"
+#include "tests/simulation/network.h"
+
+namespace etcd::simulation {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr int kVotersMax = 7;
+
+}  // namespace
+
+void AdminClient::Start() {
+  const Options::Admin& options = shared_.options.admin;
+  Repeat(options.reconfigure_every, [this] { Reconfigure(); });
+  Repeat(options.move_leader_every, [this] { MoveLeader(); });
+  Repeat(options.defragment_every, [this] { Defragment(); });
+}
+
+void AdminClient::Repeat(Nanos every, std::function<void()> operation) {
+  if (every == Nanos(0)) return;
+  shared_.world.After(Between(shared_.random(), Nanos(0), 2 * every),
+                      [this, every, operation = std::move(operation)]() mutable {
+                        if (shared_.quiet) return;
+                        if (!busy_) operation();
+                        Repeat(every, std::move(operation));
+                      });
+}
+
+// Given up when it takes too long: what comes of it shows in the list.
+void AdminClient::Call(SimMember& member, const std::string& path, const std::string& request,
+                       std::function<void(const Reply&)> then) {
+  busy_ = true;
+  const std::uint64_t call = ++call_;
+  auto once = std::make_shared<std::function<void(const Reply&)>>(
+      [this, call, path, then = std::move(then)](const Reply& reply) {
+        if (call_ != call || !busy_) return;
+        busy_ = false;
+        if (reply.kind == Reply::Kind::kError) {
+          shared_.world.Trace(fmt::format("operator: {}: {}", path, base::MessageOf(reply.status)));
+        }
+        if (reply.kind != Reply::Kind::kOk) home_.Move();
+        then(reply);
+      });
+  shared_.world.After(seconds(15), [once] { (*once)({Reply::Kind::kLost, "", {}}); });
+  member.Call(path, request, [once](const Reply& reply) { (*once)(reply); });
+}
+
+void AdminClient::Look(std::function<void(const Members&)> then) {
+  etcdserverpb::MemberListRequest request;
+  request.set_linearizable(true);
+  Call(home_.member(), "/etcdserverpb.Cluster/MemberList", request.SerializeAsString(),
+       [this, then = std::move(then)](const Reply& reply) {
+         Members list;
+         if (reply.kind != Reply::Kind::kOk || !list.ParseFromString(reply.bytes)) return;
+         then(list);
+       });
+}
+
+void AdminClient::Settle() {
+  settling_ = true;
+  is_settled_ = false;
+  shared_.world.After(milliseconds(300), [this] {
+    if (!busy_) Look([this](const Members& list) { is_settled_ = !Follow(list); });
+    if (!is_settled_) Settle();
+  });
+}
+
+// ---- Who belongs to the cluster
+
+void AdminClient::Reconfigure() {
+  Look([this](const Members& list) {
+    if (!Follow(list) && !shared_.quiet) Change(list);
+  });
+}
+
+// A machine whose member is not in the list was removed. A member in the list that nobody runs was
+// added when the answer got lost: its machine starts now.
+bool AdminClient::Follow(const Members& list) {
+  Cluster& cluster = shared_.cluster;
+  for (const int machine : cluster.InUse()) {
+    const MemberId id = cluster.machine(machine).id();
+    bool listed = !id;
+    for (const auto& member : list.members()) listed |= member.id() == id.value();
+    if (listed) continue;
+    shared_.world.Trace(fmt::format("operator: m{} is out", machine));
+    shared_.world.Count("machine retired");
+    cluster.Retire(machine);
+    return true;
+  }
+  for (const auto& member : list.members()) {
+    if (cluster.MachineOf(MemberId(member.id())) != 0 || member.peerurls_size() == 0) continue;
+    const int machine = Network::MachineOf(member.peerurls(0));
+    if (cluster.IsInUse(machine) || cluster.machine(machine).is_running()) return true;  // later
+    shared_.world.Trace(fmt::format("operator: m{} joins as {:x}", machine, member.id()));
+    shared_.world.Count(member.islearner() ? "learner joins" : "voter joins");
+    cluster.Join(machine, MemberId(member.id()), list);
+    return true;
+  }
+  return false;
+}
+
+void AdminClient::Change(const Members& list) {
+  const std::uint64_t draw = shared_.random().Below(100);
+  if (draw < 30 && list.members_size() < kVotersMax) return Add(draw < 15);
+  if (draw < 55) return Promote(list);
+  if (draw < 90) return Remove(list);
+  Update(list);
+}
+
+void AdminClient::Add(bool is_learner) {
+  const int machine = shared_.cluster.Spare();
+  if (machine == 0) return;
+  etcdserverpb::MemberAddRequest request;
+  request.add_peerurls(Network::UrlOf(machine));
+  request.set_islearner(is_learner);
+  shared_.world.Trace(fmt::format("operator: adds m{}{}", machine, is_learner ? " to learn" : ""));
+  Call(home_.member(), "/etcdserverpb.Cluster/MemberAdd", request.SerializeAsString(),
+       [this](const Reply& reply) {
+         if (reply.kind == Reply::Kind::kOk) Reconfigure();
+       });
+}
+
+void AdminClient::Promote(const Members& list) {
+  for (const auto& member : list.members()) {
+    if (!member.islearner()) continue;
+    etcdserverpb::MemberPromoteRequest request;
+    request.set_id(member.id());
+    shared_.world.Trace(fmt::format("operator: promotes {:x}", member.id()));
+    return Call(home_.member(), "/etcdserverpb.Cluster/MemberPromote", request.SerializeAsString(),
+                [this](const Reply& reply) {
+                  if (reply.kind == Reply::Kind::kOk) shared_.world.Count("learner promoted");
+                });
+  }
+}
+
+void AdminClient::Remove(const Members& list) {
+  if (list.members_size() < 2) return;
+  const auto count = static_cast<std::uint64_t>(list.members_size());
+  const auto& victim = list.members(static_cast<int>(shared_.random().Below(count)));
+  etcdserverpb::MemberRemoveRequest request;
+  request.set_id(victim.id());
+  shared_.world.Trace(fmt::format("operator: removes {:x}", victim.id()));
+  // Its machine stays for a while, as one whose owner does not know yet.
+  Call(home_.member(), "/etcdserverpb.Cluster/MemberRemove", request.SerializeAsString(),
+       [](const Reply&) {});
+}
+
+void AdminClient::Update(const Members& list) {
+  const auto count = static_cast<std::uint64_t>(list.members_size());
+  const auto& member = list.members(static_cast<int>(shared_.random().Below(count)));
+  if (member.peerurls_size() == 0) return;
+  const int machine = Network::MachineOf(member.peerurls(0));
+  etcdserverpb::MemberUpdateRequest request;
+  request.set_id(member.id());
+  request.add_peerurls(Network::UrlOf(machine, member.peerurls(0) == Network::UrlOf(machine)));
+  Call(home_.member(), "/etcdserverpb.Cluster/MemberUpdate", request.SerializeAsString(),
+       [this](const Reply& reply) {
+         if (reply.kind == Reply::Kind::kOk) shared_.world.Count("member updated");
+       });
+}
+
+// ---- The rest
+
+void AdminClient::MoveLeader() {
+  const int leader = shared_.cluster.LeaderMachine();
+  const int to = shared_.cluster.Draw(shared_.random());
+  if (leader == 0 || to == leader || !shared_.cluster.machine(to).id()) return;
+  etcdserverpb::MoveLeaderRequest request;
+  request.set_targetid(shared_.cluster.machine(to).id().value());
+  Call(shared_.cluster.machine(leader), "/etcdserverpb.Maintenance/MoveLeader",
+       request.SerializeAsString(), [this](const Reply& reply) {
+         if (reply.kind == Reply::Kind::kOk) shared_.world.Count("leader moved");
+       });
+}
+
+void AdminClient::Defragment() {
+  Call(home_.member(), "/etcdserverpb.Maintenance/Defragment", "", [this](const Reply& reply) {
+    if (reply.kind == Reply::Kind::kOk) shared_.world.Count("defragmentation");
+  });
+}
+
+}  // namespace etcd::simulation

@@ -1,0 +1,124 @@
+// What happens between machines: partitions of all shapes, slow and clogged links.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "tests/simulation/faults.h"
+
+namespace etcd::simulation {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+}  // namespace
+
+void Faults::StartNetwork() {
+  if (cluster_.machines() < 2) return;
+  Repeat(options_.network.cut_every, [this] { Partition(); });
+  Repeat(options_.network.slow_every, [this] {
+    const auto [from, to] = DrawLink();
+    world_.Count("slow link");
+    network_.SlowDown(from, to, Between(world_.random.faults, milliseconds(5), seconds(1)));
+    world_.After(Between(world_.random.faults, seconds(1), seconds(10)),
+                 [this, from = from, to = to] { network_.SlowDown(from, to, Nanos(0)); });
+  });
+  Repeat(options_.network.clog_every, [this] {
+    const auto [from, to] = DrawLink();
+    world_.Count("clogged link");
+    network_.Clog(from, to,
+                  world_.now() + Between(world_.random.faults, milliseconds(50), seconds(5)));
+  });
+}
+
+std::pair<int, int> Faults::DrawLink() {
+  const int from = cluster_.DrawVictim(world_.random.faults);
+  const auto others = static_cast<std::uint64_t>(cluster_.machines() - 1);
+  int to = 1 + static_cast<int>(world_.random.faults.Below(others));
+  if (to >= from) ++to;
+  return world_.random.faults.Below(2) == 0 ? std::pair(from, to) : std::pair(to, from);
+}
+
+// Less than half of the machines, the leader among them in most draws.
+std::vector<int> Faults::DrawGroup() {
+  std::vector<int> group;
+  std::vector<int> rest = cluster_.InUse();
+  const std::size_t size =
+      1 + world_.random.faults.Below(std::max<std::size_t>(1, rest.size() / 2));
+  if (const int leader = cluster_.LeaderMachine();
+      leader != 0 && Chance(world_.random.faults, 700)) {
+    group.push_back(leader);
+    std::erase(rest, leader);
+  }
+  while (group.size() < size && !rest.empty()) {
+    const std::size_t i = world_.random.faults.Below(rest.size());
+    group.push_back(rest[i]);
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return group;
+}
+
+void Faults::CutBothWays(const std::vector<int>& group) {
+  const auto inside = [&](int machine) {
+    return std::find(group.begin(), group.end(), machine) != group.end();
+  };
+  // Both ways, or one of them.
+  const std::uint64_t shape = world_.random.faults.Below(4);
+  world_.Count(shape < 2 ? "partition" : "one-way partition");
+  world_.Trace(fmt::format("network: {} cut off {}", fmt::join(group, " "), shape));
+  const Nanos mended = Between(world_.random.faults, milliseconds(50), seconds(8));
+  for (int other = 1; other <= cluster_.machines(); ++other) {
+    if (inside(other)) continue;
+    for (const int one : group) {
+      if (shape != 2) network_.Cut(one, other);
+      if (shape != 3) network_.Cut(other, one);
+      world_.After(mended, [this, one, other] {
+        network_.Mend(one, other);
+        network_.Mend(other, one);
+      });
+    }
+  }
+}
+
+void Faults::Partition() {
+  const std::uint64_t shape = world_.random.faults.Below(10);
+  if (shape < 6) return CutBothWays(DrawGroup());
+  if (shape < 8) return Swizzle();
+  // Two that do not hear each other, while all others hear both.
+  const auto [from, to] = DrawLink();
+  world_.Count("broken link");
+  network_.Cut(from, to);
+  if (world_.random.faults.Below(2) == 0) network_.Cut(to, from);
+  world_.After(Between(world_.random.faults, milliseconds(50), seconds(8)),
+               [this, from = from, to = to] {
+                 network_.Mend(from, to);
+                 network_.Mend(to, from);
+               });
+}
+
+// Some machines go off one after the other, and come back in another order.
+void Faults::Swizzle() {
+  world_.Count("swizzle");
+  Nanos at{0};
+  for (const int machine : cluster_.InUse()) {
+    if (world_.random.faults.Below(2) == 0) continue;
+    at += Between(world_.random.faults, Nanos(0), milliseconds(800));
+    const Nanos back = seconds(3) + Between(world_.random.faults, Nanos(0), seconds(3));
+    for (int other = 1; other <= cluster_.machines(); ++other) {
+      if (other == machine) continue;
+      world_.After(at, [this, machine, other] {
+        if (healed_) return;
+        network_.Cut(machine, other);
+        network_.Cut(other, machine);
+      });
+      world_.After(at + back, [this, machine, other] {
+        network_.Mend(machine, other);
+        network_.Mend(other, machine);
+      });
+    }
+  }
+}
+
+}  // namespace etcd::simulation
