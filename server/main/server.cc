@@ -16,6 +16,7 @@
 #include "server/base/status.h"
 #include "server/base/thread_executor.h"
 #include "server/config/version.h"
+#include "server/image/export.h"
 #include "server/main/bootstrap.h"
 #include "server/main/data_dir.h"
 #include "server/main/figures.h"
@@ -178,6 +179,9 @@ absl::Status Server::Parts::OpenEdges() {
                                              .lessor = member->lessor(),
                                              .background = threads->timer,
                                              .bulk = &threads->bulk,
+                                             .snapshot = [this] {
+                                               return image::ExportImage(engine->PinView());
+                                             },
                                              .observer = &observer},
                                             MakeApiOptions(config)));
   if (config.enable_grpc_reflection) api::v3::AddReflection(*methods);

@@ -70,12 +70,14 @@ class Registrar {
 
   using OpenMethod = std::unique_ptr<base::StreamHandler> (Service::*)(base::CallContextPtr,
                                                                        base::StreamSinkPtr) const;
-  void Stream(const std::string& name, Kind kind, OpenMethod method) {
+  void Stream(const std::string& name, Kind kind, OpenMethod method,
+              LearnerRule rule = LearnerRule::kRefuse) {
     AddStream(table_, services_->interceptor, prefix_ + name, kind,
               [services = services_, &service = service_, method](base::CallContextPtr context,
                                                                   base::StreamSinkPtr sink) {
                 return (service.*method)(std::move(context), std::move(sink));
-              });
+              },
+              rule);
   }
 
  private:
@@ -119,6 +121,8 @@ void AddOperation(base::MethodTable& table, const ServicesPtr& s) {
   maintenance.Unary("Defragment", &MaintenanceService::Defragment);
   maintenance.Unary("Hash", &MaintenanceService::Hash);
   maintenance.Unary("HashKV", &MaintenanceService::HashKv);
+  maintenance.Stream("Snapshot", Kind::kServerStream, &MaintenanceService::Snapshot,
+                     LearnerRule::kServe);
   maintenance.Unary("MoveLeader", &MaintenanceService::MoveLeader);
   maintenance.Unary("Downgrade", &MaintenanceService::Downgrade);
   Registrar<HealthService> health(table, s, "grpc.health.v1.Health", s->health);

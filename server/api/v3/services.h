@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@
 #include "server/node/node.h"
 #include "server/storage/mvcc/store.h"
 
+namespace etcd::ports {
+class SnapshotSource;
+}
 namespace etcd::watch {
 class WatchHub;
 }
@@ -61,8 +65,11 @@ struct Deps {
   mvcc::Store& store;
   watch::WatchHub& watch;
   lease::Lessor& lessor;
-  base::Executor& background;           // timers and retries; nothing heavy runs there
-  base::Executor* bulk = nullptr;       // whole-store scans (HashKV); null: background runs them
+  base::Executor& background;      // timers and retries; nothing heavy runs there
+  base::Executor* bulk = nullptr;  // whole-store scans (HashKV); null: background runs them
+  // The database as of now, for Maintenance.Snapshot; called on `bulk`, may block. Null: the call
+  // is unimplemented.
+  std::function<absl::StatusOr<std::unique_ptr<ports::SnapshotSource>>()> snapshot = nullptr;
   RequestObserver* observer = nullptr;  // may be null
 };
 

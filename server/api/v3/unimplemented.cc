@@ -21,7 +21,6 @@ struct Row {
 
 // Rows go away as the methods arrive.
 constexpr std::array kRows = {
-    Row{"etcdserverpb.Maintenance", "Snapshot", Kind::kServerStream},
     Row{"etcdserverpb.Auth", "AuthEnable"},
     Row{"etcdserverpb.Auth", "AuthDisable"},
     Row{"etcdserverpb.Auth", "AuthStatus"},
