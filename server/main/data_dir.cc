@@ -53,14 +53,6 @@ absl::Status Inspect(base::FileSystem& file_system, const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status RefuseGoBackend(base::FileSystem& file_system, const DataDir& dir) {
-  const std::string db = dir.snap() + "/db";
-  if (!file_system.Exists(db) || file_system.Exists(dir.engine())) return absl::OkStatus();
-  return base::MakeStatus(
-      absl::StatusCode::kFailedPrecondition,
-      fmt::format("{} is the database of a Go etcd; importing it is not part of this version", db));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(base::FileSystem& file_system,
@@ -69,7 +61,6 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(base::FileSystem& file_sy
   RETURN_IF_ERROR(Inspect(file_system, path));
   std::unique_ptr<DataDir> dir(new DataDir(path, wal_dir.empty() ? path + "/member/wal" : wal_dir));
   dir->has_log_ = wal::Exists(file_system, dir->wal_);
-  RETURN_IF_ERROR(RefuseGoBackend(file_system, *dir));
   RETURN_IF_ERROR(file_system.CreateDirs(dir->snap()));
   if (!wal_dir.empty()) RETURN_IF_ERROR(file_system.CreateDirs(wal_dir));
   const std::string lock = path + "/member/lock";

@@ -20,7 +20,8 @@ class DataDir {
 
   const std::string& wal() const { return wal_; }
   std::string snap() const { return path_ + "/member/snap"; }
-  std::string engine() const { return path_ + "/member/rocksdb"; }
+  std::string member() const { return path_ + "/member"; }
+  std::string engine() const { return member() + "/rocksdb"; }
   // A log was there when the directory was opened.
   bool has_log() const { return has_log_; }
 

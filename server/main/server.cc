@@ -20,6 +20,7 @@
 #include "server/main/bootstrap.h"
 #include "server/main/data_dir.h"
 #include "server/main/figures.h"
+#include "server/main/go_import.h"
 #include "server/main/no_sync_file_system.h"
 #include "server/main/observers.h"
 #include "server/main/options.h"
@@ -121,6 +122,7 @@ absl::Status Server::Parts::OpenStorage() {
   LOG_INFO("Initialize and start etcd server", {"name", config.name}, {"data-dir", config.data_dir},
            {"dir-type", data_dir->has_log() ? "member" : "empty"});
   if (!data_dir->has_log()) RETURN_IF_ERROR(config.bootstrap);
+  RETURN_IF_ERROR(ImportGoBackend(file_system, *data_dir));
   engine::RocksOptions options;
   options.on_fatal = [](const absl::Status& status) {
     base::Fatal("storage engine failed", status);
@@ -173,17 +175,16 @@ absl::Status Server::Parts::OpenNode() {
 }
 
 absl::Status Server::Parts::OpenEdges() {
-  methods.emplace(api::v3::BuildMethodTable({.node = *member,
-                                             .store = member->store(),
-                                             .watch = *hub,
-                                             .lessor = member->lessor(),
-                                             .background = threads->timer,
-                                             .bulk = &threads->bulk,
-                                             .snapshot = [this] {
-                                               return image::ExportImage(engine->PinView());
-                                             },
-                                             .observer = &observer},
-                                            MakeApiOptions(config)));
+  methods.emplace(api::v3::BuildMethodTable(
+      {.node = *member,
+       .store = member->store(),
+       .watch = *hub,
+       .lessor = member->lessor(),
+       .background = threads->timer,
+       .bulk = &threads->bulk,
+       .snapshot = [this] { return image::ExportImage(engine->PinView()); },
+       .observer = &observer},
+      MakeApiOptions(config)));
   if (config.enable_grpc_reflection) api::v3::AddReflection(*methods);
   if (config.enable_grpc_gateway) {
     gateway = api::gateway::MakeGateway(

@@ -72,12 +72,13 @@ class Registrar {
                                                                        base::StreamSinkPtr) const;
   void Stream(const std::string& name, Kind kind, OpenMethod method,
               LearnerRule rule = LearnerRule::kRefuse) {
-    AddStream(table_, services_->interceptor, prefix_ + name, kind,
-              [services = services_, &service = service_, method](base::CallContextPtr context,
-                                                                  base::StreamSinkPtr sink) {
-                return (service.*method)(std::move(context), std::move(sink));
-              },
-              rule);
+    AddStream(
+        table_, services_->interceptor, prefix_ + name, kind,
+        [services = services_, &service = service_, method](base::CallContextPtr context,
+                                                            base::StreamSinkPtr sink) {
+          return (service.*method)(std::move(context), std::move(sink));
+        },
+        rule);
   }
 
  private:
