@@ -64,8 +64,9 @@ int H2Callbacks::OnBeginFrame(nghttp2_session* raw, const nghttp2_frame_hd* head
   return 0;
 }
 
-int H2Callbacks::OnBeginHeaders(nghttp2_session*, const nghttp2_frame*, void* user_data) {
+int H2Callbacks::OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
   H2Session& session = SessionOf(user_data);
+  session.rules_.Begin(IsRequestHead(frame));
   session.head_open_ = true;
   session.head_.Clear();
   return 0;
@@ -76,7 +77,15 @@ int H2Callbacks::OnHeader(nghttp2_session*, const nghttp2_frame* frame, const st
                           std::size_t value_length, std::uint8_t, void* user_data) {
   H2Session& session = SessionOf(user_data);
   const std::size_t bytes_max = session.context().options.header_bytes_max;
-  session.head_.Add(View(name, name_length), View(value, value_length), bytes_max);
+  switch (session.rules_.Check(View(name, name_length), View(value, value_length))) {
+    case FieldRules::Verdict::kMalformed:
+      session.Refuse(frame->hd.stream_id);
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // drops the rest of the list
+    case FieldRules::Verdict::kIgnore:
+      return 0;
+    case FieldRules::Verdict::kTake:
+      session.head_.Add(View(name, name_length), View(value, value_length), bytes_max);
+  }
   // A list far above the limit is a bomb of compressed references: not worth an answer. Trailers
   // of a client mean nothing to gRPC, so they get none either.
   const bool hopeless = session.head_.bytes > 4 * bytes_max;
@@ -93,14 +102,14 @@ int H2Callbacks::OnFrame(nghttp2_session* raw, const nghttp2_frame* frame, void*
       session.head_open_ = false;
       if (IsRequestHead(frame)) {
         session.OnRequestHead(frame->hd.stream_id, end_stream);
-        return 0;
+      } else if (session.rules_.IsComplete(end_stream)) {
+        OnRequestEnd(session, StreamOf(raw, frame->hd.stream_id));
+      } else {
+        session.Refuse(frame->hd.stream_id);
       }
-      [[fallthrough]];
+      return 0;
     case NGHTTP2_DATA:
-      if (H2Stream* stream = end_stream ? StreamOf(raw, frame->hd.stream_id) : nullptr) {
-        stream->MarkRequestEnded();
-        stream->OnEndStream();
-      }
+      if (end_stream) OnRequestEnd(session, StreamOf(raw, frame->hd.stream_id));
       return 0;
     case NGHTTP2_SETTINGS:
       session.connection_.Established();
@@ -116,9 +125,22 @@ int H2Callbacks::OnFrame(nghttp2_session* raw, const nghttp2_frame* frame, void*
   }
 }
 
+void H2Callbacks::OnRequestEnd(H2Session& session, H2Stream* stream) {
+  if (stream == nullptr) return;
+  if (!stream->body_is_whole()) return session.Refuse(stream->id());
+  stream->MarkRequestEnded();
+  stream->OnEndStream();
+}
+
 int H2Callbacks::OnData(nghttp2_session* raw, std::uint8_t, std::int32_t stream_id,
-                        const std::uint8_t* data, std::size_t length, void*) {
-  if (H2Stream* stream = StreamOf(raw, stream_id)) stream->OnData(View(data, length));
+                        const std::uint8_t* data, std::size_t length, void* user_data) {
+  H2Stream* stream = StreamOf(raw, stream_id);
+  if (stream == nullptr) return 0;
+  if (stream->CountBody(length)) {
+    stream->OnData(View(data, length));
+  } else {
+    SessionOf(user_data).Refuse(stream_id);
+  }
   return 0;
 }
 

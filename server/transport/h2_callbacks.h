@@ -8,6 +8,7 @@
 namespace etcd::transport {
 
 class H2Session;
+class H2Stream;
 
 // The functions that nghttp2 calls. Internal to h2_session.cc and h2_callbacks.cc.
 struct H2Callbacks {
@@ -25,6 +26,7 @@ struct H2Callbacks {
                       std::size_t name_length, const std::uint8_t* value, std::size_t value_length,
                       std::uint8_t flags, void* user_data);
   static int OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* user_data);
+  static void OnRequestEnd(H2Session& session, H2Stream* stream);
   static int OnData(nghttp2_session* session, std::uint8_t flags, std::int32_t stream_id,
                     const std::uint8_t* data, std::size_t length, void* user_data);
   static int OnFrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* user_data);

@@ -32,6 +32,7 @@ nghttp2_option* MakeOptions() {
   nghttp2_option* options = nullptr;
   CHECK(nghttp2_option_new(&options) == 0) << "nghttp2 is out of memory";
   nghttp2_option_set_no_closed_streams(options, 1);
+  nghttp2_option_set_no_http_messaging(options, 1);  // FieldRules instead
   nghttp2_option_set_stream_reset_rate_limit(options, kResetBurst, kResetsPerSecond);
   nghttp2_option_set_max_outbound_ack(options, 1000);
   nghttp2_option_set_max_settings(options, 32);
@@ -128,12 +129,20 @@ bool H2Session::Overloaded() const {
 }
 
 void H2Session::OnRequestHead(std::int32_t stream_id, bool end_stream) {
+  if (!rules_.IsComplete(end_stream)) return Refuse(stream_id);
   const std::shared_ptr<H2Stream> stream = Open(stream_id);
   if (stream == nullptr) return;
+  stream->ExpectBody(rules_.content_length());
   if (end_stream) {
     stream->MarkRequestEnded();
     stream->OnEndStream();
   }
+}
+
+void H2Session::Refuse(std::int32_t stream_id) {
+  head_open_ = false;
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_PROTOCOL_ERROR);
+  WantFlush();
 }
 
 std::shared_ptr<H2Stream> H2Session::Open(std::int32_t stream_id) {

@@ -11,6 +11,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "server/transport/connection.h"
+#include "server/transport/field_rules.h"
 #include "server/transport/frame_scanner.h"
 #include "server/transport/h2_stream.h"
 #include "server/transport/ping_policy.h"
@@ -76,6 +77,8 @@ class H2Session final : public Protocol {
   void Configure();
   void OnRequestHead(std::int32_t stream_id, bool end_stream);
   std::shared_ptr<H2Stream> Open(std::int32_t stream_id);
+  // The request is malformed: its stream is reset, and no more of it reaches a handler.
+  void Refuse(std::int32_t stream_id);
   void OnPing(bool ack);
   void OnKeepalive();
   void SayGoodbye(std::int32_t last_stream_id);
@@ -90,6 +93,7 @@ class H2Session final : public Protocol {
   RecentStreams ended_by_peer_;      // by END_STREAM or RST_STREAM: nothing may follow
   RecentStreams ended_by_us_;        // frames may still be on their way
   RequestHead head_;                 // of the request being received
+  FieldRules rules_;                 // of the header list being received
   bool head_open_ = false;           // its block is not complete
   std::size_t held_request_bytes_ = 0;
   OutBuffer* filling_ = nullptr;  // during Fill

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,16 @@ class H2Stream {
   bool request_ended() const { return request_ended_; }
   void MarkRequestEnded() { request_ended_ = true; }
 
+  // What content-length announced, if it was there. More or less than that is malformed.
+  void ExpectBody(std::optional<std::uint64_t> bytes) { body_left_ = bytes; }
+  bool CountBody(std::uint64_t bytes) {
+    if (!body_left_) return true;
+    if (bytes > *body_left_) return false;
+    *body_left_ -= bytes;
+    return true;
+  }
+  bool body_is_whole() const { return body_left_.value_or(0) == 0; }
+
   // For the session's data frames.
   enum class Pull : std::uint8_t { kData, kWait, kEnd, kAbort };
   // How many bytes (at most `bytes_max`) go into the next frame; kEnd: they are the last ones.
@@ -63,6 +74,7 @@ class H2Stream {
   std::int32_t id_;
   SendQueue queue_;
   HeaderFields trailers_;
+  std::optional<std::uint64_t> body_left_;
   std::size_t charged_bytes_ = 0;
   bool budgeted_ = false;
   bool ended_ = false;
