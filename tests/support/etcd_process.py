@@ -272,7 +272,7 @@ class EtcdProcess:
 
     def etcdctl_command(self, *args):
         return [os.environ.get("ETCDCTL_BINARY", "/usr/bin/etcdctl"),
-                "--endpoints=" + self.endpoint(), *args]
+                "--endpoints=" + self.endpoint_url(), *args]
 
     def etcdctl(self, *args, input_text=None, check=True, timeout=30.0):
         """Runs etcdctl (API 3) to its end and returns its output; see etcdctl_result."""
