@@ -183,7 +183,8 @@ absl::Status Server::Parts::OpenEdges() {
        .background = threads->timer,
        .bulk = &threads->bulk,
        .snapshot = [this] { return image::ExportImage(engine->PinView()); },
-       .observer = &observer},
+       .observer = &observer,
+       .hash_backend = [this] { return mvcc::HashBackend(*engine); }},
       MakeApiOptions(config)));
   if (config.enable_grpc_reflection) api::v3::AddReflection(*methods);
   if (config.enable_grpc_gateway) {

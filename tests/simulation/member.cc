@@ -168,14 +168,16 @@ absl::Status SimMember::OpenLife(Life& life) {
       std::make_unique<base::SeededRandom>(world_.random.member.Next()), nullptr,
       WatchOptionsOf(site_.options));
   life.member->store().SetObserver(life.hub.get());
-  life.table.emplace(api::v3::BuildMethodTable({.node = *life.member,
-                                                .store = life.member->store(),
-                                                .watch = *life.hub,
-                                                .lessor = life.member->lessor(),
-                                                .background = life.background,
-                                                .bulk = &life.process.NewExecutor("bulk"),
-                                                .observer = nullptr},
-                                               api::v3::Options()));
+  life.table.emplace(api::v3::BuildMethodTable(
+      {.node = *life.member,
+       .store = life.member->store(),
+       .watch = *life.hub,
+       .lessor = life.member->lessor(),
+       .background = life.background,
+       .bulk = &life.process.NewExecutor("bulk"),
+       .observer = nullptr,
+       .hash_backend = [&engine = *life.engine] { return mvcc::HashBackend(engine); }},
+      api::v3::Options()));
   return absl::OkStatus();
 }
 

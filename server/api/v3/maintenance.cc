@@ -70,7 +70,7 @@ absl::StatusOr<base::Body> AnswerHashKv(const Core& core, Revision at) {
 }
 
 absl::StatusOr<base::Body> AnswerHash(const Core& core) {
-  ASSIGN_OR_RETURN(const mvcc::HashResult result, core.store().HashKv(Revision()));
+  ASSIGN_OR_RETURN(const mvcc::BackendHash result, core.deps().hash_backend());
   std::string out;
   core.AppendHeader(out, result.current);
   base::AppendVarintField(out, 2, result.hash);
@@ -113,8 +113,6 @@ void MaintenanceService::Defragment(CallContextPtr, std::string_view, UnaryDone 
   done(base::Body());  // the response has no header either
 }
 
-// etcd hashes its whole backend file here, which depends on its layout. Ours is the hash of the key
-// space: it tells replicas with equal history apart from others, which is what the call is for.
 void MaintenanceService::Hash(CallContextPtr, std::string_view, UnaryDone done) const {
   core_.bulk().Post([this, done = std::move(done)]() mutable {
     done(Timed(core_, false, [this] { return AnswerHash(core_); }));

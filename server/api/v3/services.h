@@ -12,6 +12,7 @@
 #include "server/base/call.h"
 #include "server/base/executor.h"
 #include "server/node/node.h"
+#include "server/storage/mvcc/backend_hash.h"
 #include "server/storage/mvcc/store.h"
 
 namespace etcd::ports {
@@ -71,6 +72,8 @@ struct Deps {
   // is unimplemented.
   std::function<absl::StatusOr<std::unique_ptr<ports::SnapshotSource>>()> snapshot = nullptr;
   RequestObserver* observer = nullptr;  // may be null
+  // Maintenance.Hash; runs where `bulk` says.
+  std::function<absl::StatusOr<mvcc::BackendHash>()> hash_backend = {};
 };
 
 // Every method of etcd's services, also those that only answer UNIMPLEMENTED so far.

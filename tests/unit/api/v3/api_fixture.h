@@ -121,14 +121,16 @@ class Api {
                                             std::make_unique<base::SeededRandom>(7), nullptr,
                                             watch::WatchOptions());
     member->store().SetObserver(hub.get());
-    table.emplace(api::v3::BuildMethodTable({.node = node,
-                                             .store = member->store(),
-                                             .watch = *hub,
-                                             .lessor = member->lessor(),
-                                             .background = executor,
-                                             .bulk = nullptr,
-                                             .observer = nullptr},
-                                            std::move(api_options)));
+    table.emplace(api::v3::BuildMethodTable(
+        {.node = node,
+         .store = member->store(),
+         .watch = *hub,
+         .lessor = member->lessor(),
+         .background = executor,
+         .bulk = nullptr,
+         .observer = nullptr,
+         .hash_backend = [this] { return mvcc::HashBackend(member.engine); }},
+        std::move(api_options)));
   }
 
   base::CallContextPtr Context(const std::string& path) {

@@ -145,6 +145,27 @@ TEST(Defragment, AnswersAnEmptyMessage) {
   EXPECT_EQ(*bytes, "");
 }
 
+TEST(Hash, CoversMoreThanTheKeys) {
+  Api api;
+  const auto hash = [&api] {
+    const auto response = api.Call<etcdserverpb::HashResponse>("/etcdserverpb.Maintenance/Hash",
+                                                               etcdserverpb::HashRequest());
+    EXPECT_TRUE(response.ok()) << response.status();
+    return response.value_or(etcdserverpb::HashResponse());
+  };
+  const auto before = hash();
+  EXPECT_EQ(before.header().revision(), 1);
+  EXPECT_EQ(hash().hash(), before.hash());
+  etcdserverpb::LeaseGrantRequest grant;
+  grant.set_ttl(100);
+  grant.set_id(7);
+  const auto granted =
+      api.Call<etcdserverpb::LeaseGrantResponse>("/etcdserverpb.Lease/LeaseGrant", grant);
+  ASSERT_TRUE(granted.ok()) << granted.status();
+  EXPECT_NE(hash().hash(), before.hash());
+  EXPECT_EQ(hash().header().revision(), 1);
+}
+
 TEST(HashKv, GivesTheRecordedVectors) {
   Api api;
   HashKVRequest request;

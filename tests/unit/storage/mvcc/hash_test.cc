@@ -5,7 +5,9 @@
 
 #include "server/base/crc32c.h"
 #include "server/base/errc.h"
+#include "server/storage/engine/buckets.h"
 #include "server/storage/engine/mem_engine.h"
+#include "server/storage/mvcc/backend_hash.h"
 #include "tests/unit/storage/mvcc/store_fixture.h"
 
 namespace etcd::mvcc {
@@ -172,6 +174,94 @@ TEST_F(HashTest, CacheHoldsTheTenNewest) {
   EXPECT_EQ(h.store().HashKv(Revision(13))->compact_revision, Revision(12));
   EXPECT_EQ(ErrcOf(h.store().HashKv(Revision(3)).status()), Errc::kCompacted);
   EXPECT_EQ(h.store().HashKv(Revision(4))->compact_revision, Revision(3));
+}
+
+struct BackendHashTest : HashTest {
+  void PutMeta(std::string_view bucket, std::string_view key, std::string value) {
+    engine::WriteBatch batch;
+    batch.Put(engine::Family::kMeta, engine::MetaKey(bucket, key), std::move(value));
+    ASSERT_TRUE(engine.Write(batch).ok());
+  }
+  static std::uint32_t BackendHashOf(const engine::KvEngine& of) {
+    const auto result = HashBackend(of);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? result->hash : 0;
+  }
+};
+
+// v3-api.md 7.4, put together by hand.
+TEST_F(BackendHashTest, IsOneStreamOverAllBucketsByName) {
+  PutMeta("lease", "12345678", "L");
+  PutMeta("cluster", "clusterVersion", "3.6.0");
+  PutMeta("meta", "confState", "{}");
+  h.Put("a", "1");
+  std::string record(17, '\0');
+  record[7] = 2;
+  record[8] = '_';
+  const std::string bytes = "alarmauthauthRolesauthUsersclusterclusterVersion3.6.0key" + record +
+                            **engine.Get(engine::Family::kKey, record) +
+                            "lease12345678Lmembersmembers_removedmetaconfState{}";
+  EXPECT_EQ(BackendHashOf(engine), base::UpdateCrc32c(0, bytes));
+  EXPECT_EQ(HashBackend(engine)->current, Revision(2));
+}
+
+TEST_F(BackendHashTest, LeavesOutWhatEveryMemberKeepsForItself) {
+  h.Put("a", "1");
+  const std::uint32_t before = BackendHashOf(engine);
+  for (const auto key :
+       {engine::kMetaConsistentIndex, engine::kMetaTerm, engine::kMetaStorageVersion}) {
+    PutMeta(engine::kBucketMeta, key, "12345678");
+    EXPECT_EQ(BackendHashOf(engine), before) << key;
+  }
+  // The same key elsewhere counts.
+  PutMeta(engine::kBucketCluster, engine::kMetaTerm, "1");
+  EXPECT_NE(BackendHashOf(engine), before);
+}
+
+TEST_F(BackendHashTest, EveryBucketCounts) {
+  std::uint32_t last = BackendHashOf(engine);
+  for (const auto bucket :
+       {engine::kBucketAlarm, engine::kBucketAuth, engine::kBucketAuthRoles,
+        engine::kBucketAuthUsers, engine::kBucketCluster, engine::kBucketLease,
+        engine::kBucketMembers, engine::kBucketMembersRemoved, engine::kBucketMeta}) {
+    PutMeta(bucket, "k", "v");
+    const std::uint32_t now = BackendHashOf(engine);
+    EXPECT_NE(now, last) << bucket;
+    last = now;
+  }
+  h.Put("k", "v");
+  EXPECT_NE(BackendHashOf(engine), last);
+}
+
+// Batches and compactions are cut differently on each member.
+TEST_F(BackendHashTest, IsEqualWhereStateIs) {
+  engine::MemEngine other_engine;
+  StoreHarness other(other_engine, {.compaction_batch_limit = 3, .hash_compactions = false});
+  for (int i = 0; i < 30; ++i) h.Put("k" + std::to_string(i % 7), std::to_string(i));
+  h.Delete("k1");
+  engine::WriteBatch batch;
+  other.store().BeginBatch(batch);
+  for (int i = 0; i < 30; ++i) {
+    other.store().BeginTxn()->Put("k" + std::to_string(i % 7), std::to_string(i), {});
+  }
+  other.store().BeginTxn()->DeleteRange({"k1", {}}, [](std::string_view, const KvRef&) {});
+  other.Commit(batch);
+  ASSERT_EQ(h.store().current_revision(), other.store().current_revision());
+  EXPECT_EQ(BackendHashOf(engine), BackendHashOf(other_engine));
+  h.CompactFully(Revision(20));
+  EXPECT_NE(BackendHashOf(engine), BackendHashOf(other_engine));
+  other.CompactFully(Revision(20));
+  EXPECT_EQ(BackendHashOf(engine), BackendHashOf(other_engine));
+  h.Close();
+  h.Open();
+  EXPECT_EQ(BackendHashOf(engine), BackendHashOf(other_engine)) << "after a restart";
+}
+
+TEST_F(BackendHashTest, OfAnEmptyStoreIsTheNames) {
+  EXPECT_EQ(BackendHashOf(engine),
+            base::UpdateCrc32c(0,
+                               "alarmauthauthRolesauthUsersclusterkeyleasemembersmembers_"
+                               "removedmeta"));
 }
 
 }  // namespace
