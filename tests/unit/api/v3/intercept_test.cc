@@ -127,10 +127,10 @@ TEST(Unimplemented, MethodsToComeAnswerLikeUnknownOnes) {
   const absl::Status status = api.CallBytes("/etcdserverpb.Auth/UserAdd", "").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(base::MessageOf(status), "unknown method UserAdd for service etcdserverpb.Auth");
-  const Api::Stream stream = api.Open("/etcdserverpb.Maintenance/Snapshot");
+  const Api::Stream stream = api.Open("/v3electionpb.Election/Observe");
   ASSERT_TRUE(stream.sink->end.has_value());
   EXPECT_EQ(base::MessageOf(*stream.sink->end),
-            "unknown method Snapshot for service etcdserverpb.Maintenance");
+            "unknown method Observe for service v3electionpb.Election");
 }
 
 TEST(MethodTable, HoldsEveryMethodOfThePublishedServices) {
