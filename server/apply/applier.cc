@@ -89,6 +89,7 @@ absl::Status Applier::Load() {
   RETURN_IF_ERROR(ReadNumber(state_.engine, engine::kMetaTerm, term));
   index_ = Index(index);
   term_ = Term(term);
+  kv_.Reload();
   return absl::OkStatus();
 }
 

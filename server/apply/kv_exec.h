@@ -33,8 +33,12 @@ RangeQuery QueryOf(const etcdserverpb::RangeRequest& request);
 // and is fatal. Apply thread, inside an open batch of the store.
 class KvExecutor {
  public:
-  KvExecutor(mvcc::Store& store, lease::Lessor& lessor)
-      : store_(store), lessor_(lessor), compact_revision_(store.compact_revision()) {}
+  KvExecutor(mvcc::Store& store, lease::Lessor& lessor) : store_(store), lessor_(lessor) {
+    Reload();
+  }
+
+  // The store has other content than before; outside of a batch.
+  void Reload() { compact_revision_ = store_.compact_revision(); }
 
   absl::StatusOr<Response> Put(const etcdserverpb::PutRequest& request);
   absl::StatusOr<Response> DeleteRange(const etcdserverpb::DeleteRangeRequest& request);

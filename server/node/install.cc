@@ -29,15 +29,19 @@ std::string Number(std::uint64_t value) {
   return bytes;
 }
 
-// Passes content on and remembers up to where it is compacted.
-class CompactionProbe final : public engine::Replacement {
+// Passes content on and remembers its revisions.
+class RevisionProbe final : public engine::Replacement {
  public:
-  explicit CompactionProbe(std::unique_ptr<engine::Replacement> target)
+  explicit RevisionProbe(std::unique_ptr<engine::Replacement> target)
       : target_(std::move(target)) {}
 
   absl::Status Write(const engine::WriteBatch& batch) override {
     for (const engine::WriteBatch::Op& op : batch.ops()) {
-      if (op.family != Family::kMeta || op.is_delete) continue;
+      if (op.is_delete) continue;
+      if (op.family == Family::kRev) {
+        if (const auto key = mvcc::DecodeRevisionKey(op.key)) newest_ = key->revision.main;
+      }
+      if (op.family != Family::kMeta) continue;
       if (op.key != scheduled_key_ && op.key != finished_key_) continue;
       if (const auto mark = mvcc::DecodeRevisionKey(op.value)) {
         compacted_ = std::max(compacted_, mark->revision.main);
@@ -48,6 +52,8 @@ class CompactionProbe final : public engine::Replacement {
   absl::Status Commit() override { return target_->Commit(); }
 
   Revision compacted() const { return compacted_; }
+  // By the rule of raft-peer-storage.md 8.4; the records came in ascending order.
+  Revision current() const { return std::max({Revision(1), newest_, compacted_}); }
 
  private:
   const std::string scheduled_key_ =
@@ -56,14 +62,15 @@ class CompactionProbe final : public engine::Replacement {
       engine::MetaKey(engine::kBucketMeta, engine::kMetaFinishedCompactRev);
   const std::unique_ptr<engine::Replacement> target_;
   Revision compacted_{-1};
+  Revision newest_;
 };
 
 // The received database as new content of the engine, ready for Commit.
-absl::StatusOr<std::unique_ptr<CompactionProbe>> Prepare(const MemberOptions& options,
-                                                         const MemberPorts& ports,
-                                                         const raft::SnapshotMetadata& metadata) {
+absl::StatusOr<std::unique_ptr<RevisionProbe>> Prepare(const MemberOptions& options,
+                                                       const MemberPorts& ports,
+                                                       const raft::SnapshotMetadata& metadata) {
   ASSIGN_OR_RETURN(auto replacement, ports.engine.StartReplacement());
-  auto content = std::make_unique<CompactionProbe>(std::move(replacement));
+  auto content = std::make_unique<RevisionProbe>(std::move(replacement));
   const std::string path = SnapDbPath(options.snap_dir, metadata.index);
   ASSIGN_OR_RETURN(const image::ImageInfo info,
                    image::ImportImage(ports.file_system, path, *content));
@@ -76,6 +83,9 @@ absl::StatusOr<std::unique_ptr<CompactionProbe>> Prepare(const MemberOptions& op
             Number(metadata.index.value()));
   batch.Put(Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaTerm),
             Number(metadata.term.value()));
+  // The other members have it, and a later start must not have to derive it (etcd issue 17780).
+  batch.Put(Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaCurrentRevision),
+            Number(static_cast<std::uint64_t>(content->current().value())));
   RETURN_IF_ERROR(content->Write(batch));
   return content;
 }
@@ -202,6 +212,8 @@ absl::Status InstallPending(const MemberOptions& options, const MemberPorts& por
     metadata.index = newest->index;
     metadata.term = newest->term;
     ASSIGN_OR_RETURN(const auto content, Prepare(options, ports, metadata));
+    // The record that it stands on may be from a process that was killed before its sync.
+    RETURN_IF_ERROR(wal::SyncTail(ports.file_system, options.wal_dir));
     RETURN_IF_ERROR(content->Commit());
     installed = newest->index;
   }

@@ -189,4 +189,12 @@ absl::StatusOr<std::vector<raftcodec::WalSnapshot>> ValidSnapshots(base::FileSys
   return std::move(log.snapshots);
 }
 
+absl::Status SyncTail(base::FileSystem& file_system, const std::string& dir) {
+  ASSIGN_OR_RETURN(const auto names, ListSegments(file_system, dir));
+  ASSIGN_OR_RETURN(const auto tail,
+                   file_system.Open(dir + "/" + names.back().Text(), base::OpenMode::kReadWrite));
+  RETURN_IF_ERROR(tail->Sync());
+  return file_system.SyncDir(dir);
+}
+
 }  // namespace etcd::wal

@@ -159,4 +159,8 @@ absl::StatusOr<Replay> ReadAll(base::FileSystem& file_system, const std::string&
 absl::StatusOr<std::vector<raftcodec::WalSnapshot>> ValidSnapshots(base::FileSystem& file_system,
                                                                    const std::string& dir);
 
+// Makes durable what a reader of the log has seen: a process that was killed may have written
+// records that it did not sync. For those who act on ValidSnapshots before the log is opened.
+absl::Status SyncTail(base::FileSystem& file_system, const std::string& dir);
+
 }  // namespace etcd::wal

@@ -6,6 +6,7 @@
 
 #include "server/base/check.h"
 #include "server/base/status.h"
+#include "server/storage/engine/buckets.h"
 #include "tests/support/sim_cluster.h"
 
 namespace etcd::node {
@@ -92,10 +93,14 @@ TEST(Snapshot, UnderWayHoldsTheLogBack) {
 
 // The process dies, with the power or without, at the n-th operation of its disk after it came
 // back, for every n until it has caught up.
-class SnapshotCrash : public ::testing::TestWithParam<bool> {};
+// How the process ends; after the last one a start finds a disk that syncs nothing, and then the
+// power is cut.
+enum class Death { kKill, kPowerCut, kKillThenPowerCut };
+
+class SnapshotCrash : public ::testing::TestWithParam<Death> {};
 
 TEST_P(SnapshotCrash, AtEveryStepOfAnInstallationIsRepairedByAStart) {
-  const bool power_cut = GetParam();
+  const Death death = GetParam();
   for (int crash_at = 0; crash_at < 1000; ++crash_at) {
     Lagging away(3);
     testing::SimDisk& disk = away.cluster[away.lagging].disk;
@@ -113,10 +118,17 @@ TEST_P(SnapshotCrash, AtEveryStepOfAnInstallationIsRepairedByAStart) {
     };
     away.cluster.WaitFor([&] { return crashed || caught_up(); });
     const bool done = !crashed;
-    if (power_cut) {
+    if (death == Death::kPowerCut) {
       away.cluster.Crash(away.lagging, static_cast<std::uint64_t>(crash_at));
     } else {
       away.cluster.Kill(away.lagging);
+    }
+    if (death == Death::kKillThenPowerCut) {
+      disk.SetFaultHook([&](DiskOp op, const std::string&) {
+        return op == DiskOp::kSync ? absl::InternalError("the disk is gone") : absl::OkStatus();
+      });
+      EXPECT_FALSE(away.cluster.Open(away.lagging).ok());
+      away.cluster.Crash(away.lagging, static_cast<std::uint64_t>(crash_at));
     }
     const absl::Status opened = away.cluster.Open(away.lagging);
     ASSERT_TRUE(opened.ok()) << opened << " after operation " << crash_at;
@@ -129,7 +141,9 @@ TEST_P(SnapshotCrash, AtEveryStepOfAnInstallationIsRepairedByAStart) {
   FAIL() << "the installation never ends";
 }
 
-INSTANTIATE_TEST_SUITE_P(Deaths, SnapshotCrash, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Deaths, SnapshotCrash,
+                         ::testing::Values(Death::kKill, Death::kPowerCut,
+                                           Death::kKillThenPowerCut));
 
 // etcd issue 18055: two snapshots shortly one after the other.
 TEST(Snapshot, Bug18055AnotherOneFollowsAtOnce) {
@@ -170,6 +184,33 @@ TEST(Snapshot, Bug13933ItsIndexSurvivesACrashRightAfterIt) {
     EXPECT_GT(away.cluster[away.lagging]->status().applied, before + 20);
     away.ExpectCaughtUp();
   }
+}
+
+// Whether a transaction may read an old revision is decided when it is applied, so a member that
+// got a compaction by a snapshot must know of it there too.
+TEST(Snapshot, BringsTheCompactRevisionAndTheCurrentOne) {
+  Lagging away(4);
+  const auto run = [&](const std::function<void(etcdserverpb::InternalRaftRequest&)>& fill) {
+    return away.cluster[away.other].Run(fill).status;
+  };
+  ASSERT_TRUE(run([](auto& request) { request.mutable_compaction()->set_revision(30); }).ok());
+  away.Return();
+  ASSERT_TRUE(away.cluster.AwaitConverged());
+  ASSERT_GE(away.cluster.network.snapshots_delivered(), 1U);
+  const std::string key = engine::MetaKey(engine::kBucketMeta, engine::kMetaCurrentRevision);
+  EXPECT_EQ(away.cluster[away.lagging].engine.Get(engine::Family::kMeta, key)->value_or(""),
+            away.cluster[away.other].engine.Get(engine::Family::kMeta, key)->value_or(""));
+
+  const absl::Status refused = run([](auto& request) {
+    auto& txn = *request.mutable_txn();
+    txn.add_success()->mutable_request_put()->set_key("new");
+    auto& range = *txn.add_success()->mutable_request_range();
+    range.set_key(Key(0));
+    range.set_revision(20);
+  });
+  EXPECT_EQ(ErrcOf(refused), Errc::kCompacted) << refused;
+  ASSERT_TRUE(away.cluster.AwaitConverged());
+  EXPECT_TRUE(away.cluster.CommonHash().has_value());
 }
 
 // Leases are part of what is installed, with the keys that hang on them.

@@ -65,7 +65,13 @@ std::string Framed(const raft::Message& message) {
 
 class SnapshotTransfer : public ::testing::Test {
  protected:
-  SnapshotTransfer() : a(1, FastOptions()), b(2, FastOptions()) { a.Knows(b); }
+  SnapshotTransfer() : a(1, FastOptions()), b(2, Patient()) { a.Knows(b); }
+  // A sender that was answered may be back before its place is free again, so there are enough.
+  static TransportOptions Patient() {
+    TransportOptions options = FastOptions();
+    options.snapshots_received_max = 100;
+    return options;
+  }
   void Send(std::unique_ptr<ports::SnapshotSource> source) {
     a.transport().SendSnapshot(SnapMessage(a.id(), b.id()), std::move(source));
   }
