@@ -30,7 +30,7 @@ class MethodObserver {
   // `bytes` of the message without its frame header, before compression.
   virtual void MessageReceived(std::size_t bytes) = 0;
   virtual void MessageSent(std::size_t bytes) = 0;
-  // Unary calls that take longer than this are given to Answered (within 4 ms; below 0: all are).
+  // Unary calls that take longer than this are given to Answered (below 0: all are).
   virtual std::chrono::nanoseconds report_above() const { return std::chrono::nanoseconds::max(); }
   virtual void Answered(const AnsweredCall& /*call*/) {}
 };
