@@ -95,19 +95,35 @@ struct SimDisk::Node {
     dirty.clear();
   }
 
-  void Change(const std::string& name, NodePtr node,
-              std::optional<std::string> also_removed = std::nullopt) {
-    if (also_removed) entries.erase(*also_removed);
-    if (node == nullptr) {
-      entries.erase(name);
+  static void Make(const NameChange& change, std::map<std::string, NodePtr>& names) {
+    if (change.also_removed) names.erase(*change.also_removed);
+    if (change.node == nullptr) {
+      names.erase(change.name);
     } else {
-      entries[name] = node;
+      names[change.name] = change.node;
     }
-    changes.push_back({name, std::move(node), std::move(also_removed)});
   }
 
+  void Change(const std::string& name, NodePtr node,
+              std::optional<std::string> also_removed = std::nullopt) {
+    changes.push_back({name, std::move(node), std::move(also_removed)});
+    Make(changes.back(), entries);
+  }
+
+  // On the platter at once; also among the changes, since an earlier one may have removed the name.
+  void AddDurable(const std::string& name, const NodePtr& node) {
+    Change(name, node);
+    durable_entries[name] = node;
+  }
+
+  NodePtr FindEntry(const std::string& name) const {
+    const auto it = entries.find(name);
+    return it == entries.end() ? nullptr : it->second;
+  }
+
+  // Change by change: a simulated log has thousands of segments and syncs its directory with each.
   void MakeNamesDurable() {
-    durable_entries = entries;
+    for (const NameChange& change : changes) Make(change, durable_entries);
     changes.clear();
   }
 
@@ -124,6 +140,7 @@ struct SimDisk::Node {
 };
 
 void SimDisk::Node::CrashFile(Survival survival, base::Random& random) {
+  if (dirty.empty() && data.size() == durable.size()) return;  // most files of a large log
   if (survival == Survival::kEverything) return MakeDurable();
   if (survival == Survival::kSome) {
     const std::uint64_t size = random.Below(2) == 0 ? data.size() : durable.size();
@@ -269,9 +286,8 @@ SimDisk::NodePtr SimDisk::Find(const std::string& path) const {
   NodePtr node = root_;
   for (const std::string& part : SplitPath(path)) {
     if (!node->is_dir) return nullptr;
-    const auto it = node->entries.find(part);
-    if (it == node->entries.end()) return nullptr;
-    node = it->second;
+    node = node->FindEntry(part);
+    if (node == nullptr) return nullptr;
   }
   return node;
 }
@@ -283,9 +299,8 @@ absl::StatusOr<SimDisk::NodePtr> SimDisk::FindParent(const std::string& path,
   NodePtr node = root_;
   parts.pop_back();
   for (const std::string& part : parts) {
-    const auto it = node->entries.find(part);
-    if (it == node->entries.end() || !it->second->is_dir) return NotFound(operation, path);
-    node = it->second;
+    node = node->FindEntry(part);
+    if (node == nullptr || !node->is_dir) return NotFound(operation, path);
   }
   return node;
 }
@@ -327,11 +342,11 @@ bool SimDisk::Exists(const std::string& path) { return Find(path) != nullptr; }
 absl::Status SimDisk::CreateDirs(const std::string& dir) {
   NodePtr node = root_;
   for (const std::string& part : SplitPath(dir)) {
-    NodePtr& child = node->entries[part];
+    NodePtr child = node->FindEntry(part);
     if (child == nullptr) {
       child = std::make_shared<Node>();
       child->is_dir = true;
-      node->durable_entries[part] = child;
+      node->AddDurable(part, child);
     }
     if (!child->is_dir) {
       return Failure(absl::StatusCode::kInternal, "mkdir", dir, "not a directory");
@@ -448,9 +463,9 @@ std::string SimDisk::Contents(const std::string& path) const {
 void SimDisk::SetContents(const std::string& path, std::string bytes) {
   const auto parent = FindParent(path, "open");
   CHECK_OK(parent.status());
-  NodePtr& node = (*parent)->entries[LastPart(path)];
+  NodePtr node = (*parent)->FindEntry(LastPart(path));
   if (node == nullptr) node = std::make_shared<Node>();
-  (*parent)->durable_entries[LastPart(path)] = node;
+  (*parent)->AddDurable(LastPart(path), node);
   node->data = std::move(bytes);
   node->durable = node->data;
   node->dirty.clear();

@@ -57,6 +57,16 @@ TEST(SimDisk, UnsyncedRenameOfADirectoryIsLost) {
   EXPECT_FALSE(disk.Exists("m/wal.tmp"));
 }
 
+TEST(SimDisk, DirectoryMadeAgainStaysAfterItsNameIsSynced) {
+  SimDisk disk;
+  ASSERT_TRUE(disk.CreateDirs("m/wal").ok());
+  ASSERT_TRUE(disk.RemoveAll("m/wal").ok());
+  ASSERT_TRUE(disk.CreateDirs("m/wal").ok());
+  ASSERT_TRUE(disk.SyncDir("m").ok());
+  disk.CrashLosingAll();
+  EXPECT_TRUE(disk.Exists("m/wal"));
+}
+
 TEST(SimDisk, SectorsSurviveIndependently) {
   std::set<std::string> outcomes;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
