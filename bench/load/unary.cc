@@ -23,7 +23,12 @@ class UnaryRun final : public ClosedLoop {
   explicit UnaryRun(const Options& options)
       : ClosedLoop(options),
         random_(options.seed),
-        value_(static_cast<std::size_t>(options.value_bytes), 'v') {}
+        value_bytes_(static_cast<std::size_t>(options.value_bytes)) {
+    noise_.reserve(kNoiseBytes + value_bytes_);
+    while (noise_.size() < kNoiseBytes + value_bytes_) {
+      noise_.push_back(static_cast<char>(random_()));
+    }
+  }
 
  private:
   void Start(Connection& connection, Time begin) override {
@@ -44,14 +49,19 @@ class UnaryRun final : public ClosedLoop {
     return KeyOf(n, options().key_bytes);
   }
 
+  // Random bytes: a server that compresses gets no smaller database than one that does not.
+  std::string_view Value() {
+    return std::string_view(noise_).substr(random_() % kNoiseBytes, value_bytes_);
+  }
+
   Request Make() {
     const std::string& kind = options().workload;
-    if (kind == "put") return {kPut, PutRequest(Key(), value_)};
+    if (kind == "put") return {kPut, PutRequest(Key(), Value())};
     if (kind == "get") return {kRange, RangeRequest(Key(), {})};
     if (kind == "serializable-get") return {kRange, RangeRequest(Key(), {.serializable = true})};
-    if (kind == "txn") return {kTxn, UpdateTxn(Key(), value_)};
+    if (kind == "txn") return {kTxn, UpdateTxn(Key(), Value())};
     if (kind == "mixed") {
-      if (random_() % 10 == 0) return {kPut, PutRequest(Key(), value_)};
+      if (random_() % 10 == 0) return {kPut, PutRequest(Key(), Value())};
       return {kRange, RangeRequest(Key(), {})};
     }
     if (kind == "txn-mixed") return MakeMixedTxn();
@@ -69,11 +79,14 @@ class UnaryRun final : public ClosedLoop {
       return {kTxn,
               PlainTxn(RangeOp(RangeRequest("k", {.end = kToEnd, .limit = options().limit})))};
     }
-    return {kTxn, PlainTxn(PutOp(PutRequest(Key(), value_)))};
+    return {kTxn, PlainTxn(PutOp(PutRequest(Key(), Value())))};
   }
 
+  static constexpr std::size_t kNoiseBytes = 1 << 20;
+
   std::mt19937_64 random_;
-  std::string value_;
+  const std::size_t value_bytes_;
+  std::string noise_;
 };
 
 }  // namespace

@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import weakref
@@ -173,7 +174,11 @@ class EtcdProcess:
             self.close()
             raise
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            state = "running" if self.running() else f"ended: {self.process and self.process.poll()}"
+            print(f"{self.name} was {state}; the end of its log:\n{self.log_tail()}",
+                  file=sys.stderr)
         self.close()
 
     def running(self):
