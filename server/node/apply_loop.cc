@@ -56,6 +56,7 @@ void ApplyLoop::RunQueue() {
 
 bool ApplyLoop::TakeWork() {
   absl::AnyInvocable<void()> when_idle;
+  bool is_idle = false;
   {
     const base::MutexLock lock(mu_);
     std::uint64_t bytes = 0;
@@ -69,15 +70,18 @@ bool ApplyLoop::TakeWork() {
       queue_.pop_front();
       if (step_) break;
     }
-    if (batch_.empty() && !step_) {
+    is_idle = batch_.empty() && !step_;
+    if (is_idle) {
       running_ = false;
       when_idle = std::exchange(when_idle_, nullptr);
     }
   }
-  if (step_) return true;
-  if (!batch_.empty()) return ApplyBatch();
-  if (when_idle) when_idle();
-  return false;
+  if (is_idle) {
+    // From here on another thread may be at work: nothing of the worker's is ours to look at.
+    if (when_idle) when_idle();
+    return false;
+  }
+  return step_ ? true : ApplyBatch();
 }
 
 bool ApplyLoop::RunStep() {
