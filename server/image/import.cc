@@ -29,11 +29,21 @@ class Import {
     RETURN_IF_ERROR(WriteBatch());
     return info_;
   }
+  absl::StatusOr<ImageInfo> Peek() {
+    for (const bbolt::Bucket& bucket : reader_.buckets()) {
+      const bool is_known = bucket.name == engine::kBucketMeta ||
+                            bucket.name == engine::kBucketCluster ||
+                            bucket.name == engine::kBucketAuth;
+      if (is_known) RETURN_IF_ERROR(Add(bucket));
+    }
+    return info_;
+  }
 
  private:
   absl::Status Add(const bbolt::Bucket& bucket);
   absl::Status AddRecord(const bbolt::Cursor& at);
   absl::Status AddMeta(const std::string& bucket, const bbolt::Cursor& at);
+  absl::Status NoteMeta(const bbolt::Cursor& at);
   absl::StatusOr<std::uint64_t> Number(const bbolt::Cursor& at) const;
   absl::Status WriteBatch();
 
@@ -69,16 +79,26 @@ absl::Status Import::AddMeta(const std::string& bucket, const bbolt::Cursor& at)
   if (bucket == engine::kBucketMeta) {
     // Ours alone: what the file says of its revisions is in its records and marks.
     if (at.key() == engine::kMetaCurrentRevision) return absl::OkStatus();
-    if (at.key() == engine::kMetaConsistentIndex) {
-      ASSIGN_OR_RETURN(const std::uint64_t index, Number(at));
-      info_.consistent_index = Index(index);
-    }
-    if (at.key() == engine::kMetaTerm) {
-      ASSIGN_OR_RETURN(const std::uint64_t term, Number(at));
-      info_.term = Term(term);
-    }
+    RETURN_IF_ERROR(NoteMeta(at));
+  } else if (bucket == engine::kBucketCluster && at.key() == "clusterVersion") {
+    info_.cluster_version = std::string(at.value());
+  } else if (bucket == engine::kBucketAuth && at.key() == "authEnabled") {
+    info_.auth_enabled = at.value() == "\x01";
   }
   batch_.Put(Family::kMeta, engine::MetaKey(bucket, at.key()), std::string(at.value()));
+  return absl::OkStatus();
+}
+
+absl::Status Import::NoteMeta(const bbolt::Cursor& at) {
+  if (at.key() == engine::kMetaConsistentIndex) {
+    ASSIGN_OR_RETURN(const std::uint64_t index, Number(at));
+    info_.consistent_index = Index(index);
+  } else if (at.key() == engine::kMetaTerm) {
+    ASSIGN_OR_RETURN(const std::uint64_t term, Number(at));
+    info_.term = Term(term);
+  } else if (at.key() == engine::kMetaStorageVersion) {
+    info_.storage_version = std::string(at.value());
+  }
   return absl::OkStatus();
 }
 
@@ -102,6 +122,11 @@ absl::StatusOr<ImageInfo> ReadImage(base::FileSystem& file_system, const std::st
 }
 
 }  // namespace
+
+absl::StatusOr<ImageInfo> PeekImage(base::FileSystem& file_system, const std::string& path) {
+  ASSIGN_OR_RETURN(const auto reader, bbolt::Reader::Open(file_system, path));
+  return Import(*reader, nullptr).Peek();
+}
 
 absl::StatusOr<ImageInfo> VerifyImage(base::FileSystem& file_system, const std::string& path) {
   return ReadImage(file_system, path, nullptr);

@@ -15,10 +15,16 @@ namespace etcd::image {
 
 // What a database file says of itself.
 struct ImageInfo {
-  Index consistent_index;     // 0: it holds none
-  Term term;                  // 0: none (3.4)
-  std::uint64_t records = 0;  // of the key bucket
+  Index consistent_index;       // 0: it holds none
+  Term term;                    // 0: none (3.4)
+  std::uint64_t records = 0;    // of the key bucket
+  std::string storage_version;  // "3.6.0"; "" before 3.6
+  std::string cluster_version;  // "3.6.0"; "": it holds none
+  bool auth_enabled = false;
 };
+
+// The same from the small buckets alone, `records` left out: quick whatever the file's size.
+absl::StatusOr<ImageInfo> PeekImage(base::FileSystem& file_system, const std::string& path);
 
 // Reads a whole database file (ours or of Go 3.4 to 3.6) and checks everything that an import
 // would: page structure, order of keys, every record of the key bucket. Constant memory. DataLoss

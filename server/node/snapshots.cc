@@ -5,24 +5,12 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/image/export.h"
-#include "server/v2store/document.h"
+#include "server/image/v2_document.h"
 
 namespace etcd::node {
 namespace {
 
 constexpr std::chrono::milliseconds kFullDiskRetry(500);
-
-v2store::Document DocumentOf(const membership::View& view) {
-  v2store::Document document;
-  for (const auto& [id, member] : view.members) {
-    const bool published = !member.name.empty();
-    document.members.push_back({id, membership::EncodeRaftAttributes(member),
-                                published ? membership::EncodeAttributes(member) : ""});
-  }
-  document.removed.assign(view.removed.begin(), view.removed.end());
-  document.version = view.cluster_version;
-  return document;
-}
 
 }  // namespace
 
@@ -37,7 +25,7 @@ void Snapshots::OnApplied(Index index, Term term) {
 raft::Snapshot Snapshots::Current(Index index, Term term) const {
   raft::Snapshot snapshot;
   snapshot.metadata = {shared_.cluster.conf_state(), index, term};
-  snapshot.data = v2store::Render(DocumentOf(shared_.cluster.current()));
+  snapshot.data = image::RenderV2Document(shared_.cluster.current());
   return snapshot;
 }
 

@@ -116,6 +116,23 @@ TEST_P(Image, CarriesEverythingToAnotherEngine) {
   }
 }
 
+TEST_P(Image, TellsWhatItIsWithoutItsRecordsBeingRead) {
+  EngineFixture from(GetParam());
+  Fill(from.engine(), 40);
+  engine::WriteBatch batch;
+  batch.Put(Family::kMeta, MetaKey(engine::kBucketMeta, engine::kMetaStorageVersion), "3.6.0");
+  ASSERT_TRUE(from.engine().Write(batch).ok());
+  Export(from.engine());
+  const auto info = PeekImage(disk_, "db");
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_EQ(info->consistent_index, Index(77));
+  EXPECT_EQ(info->term, Term(5));
+  EXPECT_EQ(info->cluster_version, "3.6.0");
+  EXPECT_EQ(info->storage_version, "3.6.0");
+  EXPECT_TRUE(info->auth_enabled);
+  EXPECT_EQ(info->records, 0U);
+}
+
 TEST_P(Image, OfAnEmptyEngineHasTheTenBuckets) {
   EngineFixture fixture(GetParam());
   Export(fixture.engine());

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "server/membership/member.h"
+
+namespace etcd::image {
+
+// The membership as the v2 store of a .snap file or snapshot message has it: etcd 3.4 and 3.5
+// believe this and not the backend.
+std::string RenderV2Document(const membership::View& view);
+
+}  // namespace etcd::image
