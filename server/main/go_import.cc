@@ -2,34 +2,36 @@
 
 #include <fcntl.h>
 #include <map>
+#include <optional>
 #include <string>
 #include <sys/file.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "server/base/bytes.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
+#include "server/config/version.h"
 #include "server/image/import.h"
+#include "server/main/go_log.h"
 #include "server/membership/member.h"
-#include "server/raftcodec/raftpb.h"
-#include "server/snap/snapshotter.h"
+#include "server/node/versions.h"
 #include "server/storage/engine/buckets.h"
 #include "server/storage/engine/rocks_engine.h"
-#include "server/v2store/document.h"
-#include "server/wal/wal.h"
 
 namespace etcd::server {
 namespace {
 
 using engine::Family;
 
-// Who belongs to the cluster at the backend's consistent index, as a 3.4 or 3.5 sees it.
-struct Membership {
-  std::map<MemberId, std::string> members;  // JSON as in the members bucket
-  std::map<MemberId, bool> removed;         // values without meaning
-  std::string version;
-};
+constexpr const char* kMark = ".imported";
+
+absl::Status Refuse(std::string message) {
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, std::move(message));
+}
 
 // A running Go etcd holds its database with flock(2), which is not the kind of lock that it takes
 // on its log (base::File::TryLock).
@@ -52,67 +54,9 @@ class BboltLock {
   absl::Status status_;
 };
 
-absl::Status AddFromDocument(std::string_view json, Membership& out) {
-  ASSIGN_OR_RETURN(const v2store::Document document, v2store::Parse(json));
-  for (const v2store::MemberNode& node : document.members) {
-    ASSIGN_OR_RETURN(membership::Member member,
-                     membership::DecodeRaftAttributes(node.raft_attributes));
-    member.id = node.id;
-    if (!node.attributes.empty()) {
-      ASSIGN_OR_RETURN(const membership::Member published,
-                       membership::DecodeAttributes(node.attributes));
-      member.name = published.name;
-      member.client_urls = published.client_urls;
-    }
-    out.members[node.id] = membership::EncodeMember(member);
-  }
-  for (const MemberId id : document.removed) out.removed[id] = true;
-  out.version = document.version;
-  return absl::OkStatus();
-}
-
-absl::Status AddChange(std::string_view data, Membership& out) {
-  ASSIGN_OR_RETURN(const raft::ConfChange change, raftcodec::DecodeConfChange(data));
-  if (change.type == raft::ConfChangeType::kRemoveNode) {
-    out.members.erase(change.node_id);
-    out.removed[change.node_id] = true;
-    return absl::OkStatus();
-  }
-  const auto context = membership::DecodeMember(change.context);
-  // One that its own cluster refused has no effect: unknown or removed members, empty contexts.
-  if (!context.ok() || out.removed.contains(change.node_id)) return absl::OkStatus();
-  if (!context->is_promote) out.members[change.node_id] = membership::EncodeMember(context->member);
-  return absl::OkStatus();
-}
-
-// The v2 store of the newest .snap, and what the log changed between it and the backend.
-absl::StatusOr<Membership> ReadMembership(base::FileSystem& file_system, const DataDir& dir,
-                                          Index applied) {
-  Membership out;
-  if (!wal::Exists(file_system, dir.wal())) return out;
-  ASSIGN_OR_RETURN(const auto recorded, wal::ValidSnapshots(file_system, dir.wal()));
-  snap::Snapshotter snapshotter(file_system, dir.snap());
-  const absl::StatusOr<raft::Snapshot> snapshot = snapshotter.LoadNewestAvailable(recorded);
-  raft::SnapshotMetadata from;
-  if (snapshot.ok()) {
-    RETURN_IF_ERROR(AddFromDocument(snapshot->data, out));
-    from = snapshot->metadata;
-  } else if (snapshot.status().code() != absl::StatusCode::kNotFound) {
-    return snapshot.status();
-  }
-  wal::Replay replay;
-  RETURN_IF_ERROR(
-      wal::Wal::Open(file_system, dir.wal(), from.index, from.term, {}, replay).status());
-  for (const raft::Entry& entry : replay.entries) {
-    if (entry.index > applied || entry.type != raft::EntryType::kConfChange) continue;
-    RETURN_IF_ERROR(AddChange(entry.data, out));
-  }
-  return out;
-}
-
 // 3.4 and 3.5 believe the v2 store and only copy it to the backend, where members may be missing or
 // left over (etcd issues 19557, 20995). What the backend has of a member is newer all the same.
-absl::Status RepairMembership(const Membership& truth, engine::KvEngine& engine) {
+absl::Status RepairMembership(const GoMembership& truth, engine::KvEngine& engine) {
   engine::WriteBatch batch;
   std::map<MemberId, std::string> missing = truth.members;
   const auto it = engine.Scan(Family::kMeta, engine::BucketBegin(engine::kBucketMembers),
@@ -140,21 +84,103 @@ absl::Status RepairMembership(const Membership& truth, engine::KvEngine& engine)
   return engine.Write(batch);
 }
 
+// The database that counts, and where the member is with it.
+struct Source {
+  std::string path;
+  image::ImageInfo info;
+  std::optional<raft::SnapshotMetadata> received;  // a leader's, never installed: the state is this
+  Index applied() const { return received ? received->index : info.consistent_index; }
+};
+
+// Go's rule (raft-peer-storage.md 6.4): a member that was killed between the snapshot record of a
+// received database and its renaming goes on from that database.
+absl::StatusOr<Source> FindSource(base::FileSystem& file_system, const DataDir& dir,
+                                  const GoLog& log) {
+  Source source;
+  source.path = dir.snap() + "/db";
+  ASSIGN_OR_RETURN(source.info, image::PeekImage(file_system, source.path));
+  if (log.from.index <= source.info.consistent_index) return source;
+  const std::string received =
+      fmt::format("{}/{:016x}.snap.db", dir.snap(), log.from.index.value());
+  if (!file_system.Exists(received)) return source;
+  source.path = received;
+  source.received = log.from;
+  ASSIGN_OR_RETURN(source.info, image::PeekImage(file_system, received));
+  return source;
+}
+
+// Of what this server could not go on with, nothing is imported.
+absl::Status CheckSource(const Source& source, const GoLog& log) {
+  constexpr const char* kNewer = "{}: {} version {} is not supported; this etcd goes up to {}";
+  const int own = node::MinorOf(config::kEtcdClusterVersion);
+  const auto refused = [&](const std::string& version) {
+    if (version.empty()) return false;
+    const int minor = node::MinorOf(version);
+    return minor < 0 || minor > own;
+  };
+  const image::ImageInfo& info = source.info;
+  if (refused(info.storage_version)) {
+    return Refuse(fmt::format(kNewer, source.path, "storage", info.storage_version,
+                              config::kEtcdClusterVersion));
+  }
+  if (refused(info.cluster_version)) {
+    return Refuse(fmt::format(kNewer, source.path, "cluster", info.cluster_version,
+                              config::kEtcdClusterVersion));
+  }
+  if (NeedsAuth(log, source.applied())) {
+    return Refuse(source.path +
+                  " does not hold all of its log, and the rest needs authentication, "
+                  "which this etcd does not have yet: start Go's etcd once more and "
+                  "stop it with SIGTERM");
+  }
+  if (info.auth_enabled) {
+    LOG_WARN(
+        "authentication is enabled in the imported data, and this server does not check "
+        "permissions yet: everybody who reaches it may read and write");
+  }
+  return absl::OkStatus();
+}
+
+// 3.4 does not count entries without effect on the key space.
+absl::Status SetIndex(const raft::SnapshotMetadata& at, engine::KvEngine& engine) {
+  engine::WriteBatch batch;
+  const auto put = [&](std::string_view key, std::uint64_t value) {
+    std::string bytes;
+    base::AppendBigEndian64(bytes, value);
+    batch.Put(Family::kMeta, engine::MetaKey(engine::kBucketMeta, key), std::move(bytes));
+  };
+  put(engine::kMetaConsistentIndex, at.index.value());
+  put(engine::kMetaTerm, at.term.value());
+  return engine.Write(batch);
+}
+
 absl::Status Build(base::FileSystem& file_system, const DataDir& dir, const std::string& path) {
+  ASSIGN_OR_RETURN(GoLog log, ReadGoLog(file_system, dir));
+  ASSIGN_OR_RETURN(const Source source, FindSource(file_system, dir, log));
+  RETURN_IF_ERROR(CheckSource(source, log));
+  GoMembership truth;  // empty: what the backend has is right
+  if (source.info.storage_version.empty()) {
+    ASSIGN_OR_RETURN(truth, MembershipAt(log, source.applied()));
+  }
+  log = GoLog();  // many megabytes
   ASSIGN_OR_RETURN(const auto engine, engine::OpenRocksEngine(path, {}));
   ASSIGN_OR_RETURN(const image::ImageInfo info,
-                   image::InstallImage(file_system, dir.snap() + "/db", *engine));
-  ASSIGN_OR_RETURN(const auto storage_version,
-                   engine->Get(Family::kMeta,
-                               engine::MetaKey(engine::kBucketMeta, engine::kMetaStorageVersion)));
-  if (!storage_version) {
-    ASSIGN_OR_RETURN(const Membership truth,
-                     ReadMembership(file_system, dir, info.consistent_index));
-    if (!truth.members.empty()) RETURN_IF_ERROR(RepairMembership(truth, *engine));
-  }
-  LOG_INFO("imported the backend of a Go etcd", {"records", info.records},
-           {"consistent-index", info.consistent_index});
+                   image::InstallImage(file_system, source.path, *engine));
+  if (source.received) RETURN_IF_ERROR(SetIndex(*source.received, *engine));
+  if (!truth.members.empty()) RETURN_IF_ERROR(RepairMembership(truth, *engine));
+  LOG_INFO("imported the backend of a Go etcd", {"path", source.path}, {"records", info.records},
+           {"consistent-index", source.applied()});
   return engine->Flush();
+}
+
+// Received databases are kept like `db`: a start of ours would remove them, and Go's may need one.
+absl::Status MarkReceived(base::FileSystem& file_system, const std::string& snap) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, file_system.List(snap));
+  for (const std::string& name : names) {
+    if (!name.ends_with(".snap.db")) continue;
+    RETURN_IF_ERROR(file_system.Rename(snap + "/" + name, snap + "/" + name + kMark));
+  }
+  return file_system.SyncDir(snap);
 }
 
 }  // namespace
@@ -163,14 +189,12 @@ absl::Status ImportGoBackend(base::FileSystem& file_system, const DataDir& dir) 
   const std::string db = dir.snap() + "/db";
   const std::string building = dir.engine() + ".import";
   const std::string ready = dir.engine() + ".ready";
-  const std::string member = dir.member();
   const bool has_db = file_system.Exists(db);
   if (file_system.Exists(dir.engine())) {
     if (!has_db) return absl::OkStatus();
-    return base::MakeStatus(
-        absl::StatusCode::kFailedPrecondition,
-        fmt::format("{} is the database of a Go etcd, and {} is there too; remove the one that is "
-                    "out of date",
+    return Refuse(
+        fmt::format("{} is the database of a Go etcd, and {} is there too; remove the "
+                    "one that is out of date",
                     db, dir.engine()));
   }
   if (has_db) {
@@ -180,13 +204,14 @@ absl::Status ImportGoBackend(base::FileSystem& file_system, const DataDir& dir) 
     RETURN_IF_ERROR(file_system.RemoveAll(building));
     RETURN_IF_ERROR(Build(file_system, dir, building));
     RETURN_IF_ERROR(file_system.Rename(building, ready));
-    RETURN_IF_ERROR(file_system.SyncDir(member));
-    RETURN_IF_ERROR(file_system.Rename(db, db + ".imported"));
+    RETURN_IF_ERROR(file_system.SyncDir(dir.member()));
+    RETURN_IF_ERROR(file_system.Rename(db, db + kMark));
     RETURN_IF_ERROR(file_system.SyncDir(dir.snap()));
   }
   if (!file_system.Exists(ready)) return absl::OkStatus();
+  RETURN_IF_ERROR(MarkReceived(file_system, dir.snap()));
   RETURN_IF_ERROR(file_system.Rename(ready, dir.engine()));
-  return file_system.SyncDir(member);
+  return file_system.SyncDir(dir.member());
 }
 
 }  // namespace etcd::server

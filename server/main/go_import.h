@@ -16,10 +16,12 @@ namespace etcd::server {
 //   1. member/rocksdb.import   is built, closed and synced
 //   2. -> member/rocksdb.ready
 //   3. member/snap/db -> member/snap/db.imported    (the original, marked; Go starts on it no more)
-//   4. member/rocksdb.ready -> member/rocksdb
+//   4. member/snap/*.snap.db -> *.snap.db.imported  (received by Go from a leader)
+//   5. member/rocksdb.ready -> member/rocksdb
 //
 // kUnavailable while another process has the database; kFailedPrecondition when both backends are
-// there; kDataLoss names what is damaged.
+// there, when storage or cluster version is above ours, or when entries that are not in the backend
+// yet need authentication; kDataLoss names what is damaged.
 absl::Status ImportGoBackend(base::FileSystem& file_system, const DataDir& dir);
 
 }  // namespace etcd::server
