@@ -12,11 +12,12 @@ namespace {
 
 constexpr int kFirstMinorWithPublish = 6;  // ClusterMemberAttrSet
 
-// The form of the attributes that every member of a cluster of this version understands; in a
-// cluster of one there is nobody else.
+// The form of the attributes that every member of a cluster of this version understands. A member
+// alone needs it too: whoever joins, or goes back to its version, replays the log. Only a cluster of
+// one that has no version yet will get ours.
 std::string EncodeAttributes(RequestId id, const Shared& shared) {
   const membership::ViewPtr view = shared.cluster.view();
-  if (view->members.size() == 1 || MinorOf(view->cluster_version) >= kFirstMinorWithPublish) {
+  if (view->cluster_version.empty() || MinorOf(view->cluster_version) >= kFirstMinorWithPublish) {
     return EncodeMemberAttributes(id, shared.id, shared.options.name, shared.options.client_urls);
   }
   membership::Member self;

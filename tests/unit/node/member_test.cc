@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "server/apply/legacy_request.h"
+#include "server/wal/wal.h"
 #include "tests/support/sim_member.h"
 
 namespace etcd::node {
@@ -72,6 +74,41 @@ TEST(Member, AgreesOnTheClusterVersion) {
   ASSERT_TRUE(member.Boot().ok());
   ASSERT_TRUE(member.WaitFor([&] { return member->ClusterVersion() == "3.6.0"; }));
   EXPECT_EQ(member->StorageVersion(), "3.6.0");
+}
+
+// A 3.4 stops for good at an entry of the newer form: one that goes on from this log, or joins.
+TEST(Member, AloneInAClusterOf34PublishesAs34Does) {
+  MemberOptions options = SimMember::DefaultOptions();
+  options.hold_cluster_version = true;
+  SimMember member(7, options);
+  ASSERT_TRUE(member.Boot().ok());
+  ASSERT_TRUE(member.WaitFor([&] { return member->ClusterVersion() == "3.6.0"; }));
+  ASSERT_TRUE(member
+                  .Run([](etcdserverpb::InternalRaftRequest& request) {
+                    request.mutable_cluster_version_set()->set_ver("3.4.0");
+                  })
+                  .status.ok());
+  member.Stop();
+  ASSERT_TRUE(member.Boot().ok());
+  EXPECT_EQ(member->ClusterVersion(), "3.4.0");
+  member.Stop();
+  const auto log = wal::ReadAll(member.disk, options.wal_dir, Index(0), Term(0));
+  ASSERT_TRUE(log.ok()) << log.status();
+  int newer = 0;
+  int older = 0;
+  for (const raft::Entry& entry : log->entries) {
+    if (entry.type != raft::EntryType::kNormal || entry.data.empty()) continue;
+    if (apply::ParseLegacyRequest(entry.data)) {
+      ++older;
+      continue;
+    }
+    etcdserverpb::InternalRaftRequest request;
+    const std::string_view bytes = entry.data;
+    ASSERT_TRUE(request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+    if (request.has_cluster_member_attr_set()) ++newer;
+  }
+  EXPECT_EQ(newer, 1);  // before there was a version
+  EXPECT_EQ(older, 1);
 }
 
 }  // namespace
