@@ -123,10 +123,6 @@ class SnapshotCall final : public base::StreamHandler {
 
   void OnMessage(std::string_view) override {
     if (sender_ != nullptr || core_.deps().snapshot == nullptr) return;
-    if (core_.deps().snapshot == nullptr) {
-      return sink_->Finish(
-          base::MakeStatus(absl::StatusCode::kUnimplemented, "this member cannot send snapshots"));
-    }
     sender_ = std::make_shared<Sender>(core_, context_, sink_);
     core_.bulk().Post([sender = sender_] { sender->Start(); });
   }

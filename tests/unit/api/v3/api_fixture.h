@@ -13,6 +13,7 @@
 
 #include "server/api/v3/services.h"
 #include "server/base/call.h"
+#include "server/ports/peer_transport.h"
 #include "server/watch/watch_hub.h"
 #include "tests/support/sim_member.h"
 
@@ -128,6 +129,7 @@ class Api {
          .lessor = member->lessor(),
          .background = executor,
          .bulk = nullptr,
+         .snapshot = [this] { return snapshot(); },
          .observer = nullptr,
          .hash_backend = [this] { return mvcc::HashBackend(member.engine); }},
         std::move(api_options)));
@@ -208,6 +210,8 @@ class Api {
   ShapedNode node;
   std::unique_ptr<watch::WatchHub> hub;
   std::optional<base::MethodTable> table;
+  // What Maintenance.Snapshot sends; set before a call.
+  std::function<absl::StatusOr<std::unique_ptr<ports::SnapshotSource>>()> snapshot;
   base::Metadata metadata;  // of the calls to come
 };
 
