@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Go etcd releases that benchmarks and conformance tests run beside ours, from their
-# published modules, into the user's cache folder. Prints the folder. Exit 77: no Go new enough.
+# Builds the Go etcd releases (server and etcdutl) that benchmarks and conformance tests run beside
+# ours, from their published modules, into the user's cache folder. Prints the folder. Exit 77: no Go new enough.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${XDG_CACHE_HOME:-$HOME/.cache}/etcdpp-peers
@@ -17,7 +17,8 @@ for release in v35 v36 v37; do
   stamp=$(cat "$here/$release/go.mod" "$here/$release/go.sum" | sha256sum | cut -c1-16)
   if [ ! -x "$out/$release/etcd" ] || [ "$(cat "$out/$release/stamp" 2>/dev/null)" != "$stamp" ]; then
     mkdir -p "$out/$release"
-    (cd "$here/$release" && go build -o "$out/$release/etcd" go.etcd.io/etcd/server/v3) >&2
+    (cd "$here/$release" && go build -o "$out/$release/etcd" go.etcd.io/etcd/server/v3 &&
+      go build -o "$out/$release/etcdutl" go.etcd.io/etcd/etcdutl/v3) >&2
     echo "$stamp" > "$out/$release/stamp"
   fi
 done

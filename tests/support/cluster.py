@@ -13,6 +13,7 @@ namespace of its own, so that they can be cut off from each other.
 import json
 import os
 import select
+import signal
 import subprocess
 import tempfile
 import time
@@ -266,6 +267,13 @@ class ClusterLoad:
         if not wait_until(lambda: self.report()["writes"] >= wanted, timeout):
             raise EtcdError(f"no writes: {self.report()}\n" + "\n".join(
                 f"{m.name}: {m.status()}\n{m.log_tail(10)}" for m in self.cluster.running()))
+
+    def pause(self):
+        """Clients stand still, their connections stay; resume() before anything else is asked."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
 
     def finish(self, timeout=180.0):
         """Its verdict: {"head": revision, "checked": operations}; raises Wrong."""

@@ -4,7 +4,8 @@
 //   FAULTY_IO_JOURNAL  if set, every change of a watched file or name, and every fsync that
 //                      succeeded, is appended there; power_cut.py makes from it what a disk holds
 //                      after a power cut
-//   FAULTY_IO_CONTROL  if set, a file of struct Control; the test changes it while the server runs
+//   FAULTY_IO_CONTROL  if set, a file of struct Control; the test changes it while the server runs,
+//                      or, for a kill at a step of its start, before
 //
 // The page cache keeps what a killed process wrote, so kill -9 alone never loses a byte: only the
 // journal tells what was still unsynced. Real calls go through syscall(), so that nothing here
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,6 +40,8 @@ struct Control {
   _Atomic uint32_t hides_full;      // not 0: statvfs shows free space all the same, as quotas do
   _Atomic uint32_t slow_syncs;      // fsync and fdatasync of these classes take longer
   _Atomic uint32_t slow_millis;     // by so much
+  _Atomic uint32_t steps;           // changes of files and names, and fsyncs, counted here
+  _Atomic uint32_t kill_at;         // SIGKILL in place of the step with this number; 0: never
 };
 
 // One journal record: this head, then `bytes` bytes of payload. Little-endian, as the machine is.
@@ -130,6 +134,14 @@ static void Record(uint32_t operation, uint64_t inode, uint64_t argument, const 
   ++records;
 }
 
+// Before each change of a watched file or name, and before each fsync of one.
+static void Step(void) {
+  const uint32_t number = atomic_fetch_add(&control->steps, 1) + 1;
+  if (number != atomic_load(&control->kill_at)) return;
+  syscall(SYS_kill, getpid(), SIGKILL);
+  while (1) pause();
+}
+
 static uint64_t InodeOf(int descriptor) {
   struct stat info;
   return fstat(descriptor, &info) == 0 ? (uint64_t)info.st_ino : 0;
@@ -154,6 +166,7 @@ static int OpenWatched(int class, int at, const char* path, int flags, mode_t mo
   pthread_mutex_lock(&lock);
   struct stat info;
   const int created = (flags & O_CREAT) != 0 && fstatat(at, path, &info, 0) != 0;
+  if (created) Step();
   int result;
   if (created && IsFull(class)) {
     result = Refuse();
@@ -209,6 +222,7 @@ int rename(const char* from, const char* to) {
   memcpy(paths, from, from_bytes);
   memcpy(paths + from_bytes, to, strlen(to) + 1);
   pthread_mutex_lock(&lock);
+  Step();
   const int result = (int)syscall(SYS_rename, from, to);
   if (result == 0) Record(kRename, 0, 0, paths, from_bytes + strlen(to) + 1);
   pthread_mutex_unlock(&lock);
@@ -216,9 +230,11 @@ int rename(const char* from, const char* to) {
 }
 
 static int Remove(const char* path, int at, int flags) {
+  const int class = Class(path);
   pthread_mutex_lock(&lock);
+  if (class != 0) Step();
   const int result = (int)syscall(SYS_unlinkat, at, path, flags);
-  if (result == 0 && Class(path) != 0) Record(kRemove, 0, 0, path, strlen(path));
+  if (result == 0 && class != 0) Record(kRemove, 0, 0, path, strlen(path));
   pthread_mutex_unlock(&lock);
   return result;
 }
@@ -230,6 +246,7 @@ int mkdir(const char* path, mode_t mode) {
   const int class = Class(path);
   if (class == 0) return (int)syscall(SYS_mkdir, path, mode);
   pthread_mutex_lock(&lock);
+  Step();
   const int result = (int)syscall(SYS_mkdir, path, mode);
   struct stat info;
   if (result == 0 && stat(path, &info) == 0) Record(kCreate, info.st_ino, 1, path, strlen(path));
@@ -242,6 +259,7 @@ int mkdir(const char* path, mode_t mode) {
 // With a full disk only blocks that a file has can be written.
 static ssize_t WriteWatched(int descriptor, const void* bytes, size_t size, off_t offset) {
   if (IsFull(ClassOf(descriptor)) && (uint64_t)offset + size > SizeOf(descriptor)) return Refuse();
+  Step();
   const ssize_t result = syscall(SYS_pwrite64, descriptor, bytes, size, offset);
   if (result > 0) {
     Record(kWrite, InodeOf(descriptor), (uint64_t)offset, bytes, (size_t)result);
@@ -270,6 +288,7 @@ ssize_t write(int descriptor, const void* bytes, size_t size) {
 int ftruncate(int descriptor, off_t size) {
   if (ClassOf(descriptor) == 0) return (int)syscall(SYS_ftruncate, descriptor, size);
   pthread_mutex_lock(&lock);
+  Step();
   const int result = (int)syscall(SYS_ftruncate, descriptor, size);
   if (result == 0) Record(kTruncate, InodeOf(descriptor), (uint64_t)size, NULL, 0);
   pthread_mutex_unlock(&lock);
@@ -284,6 +303,7 @@ int fallocate(int descriptor, int mode, off_t offset, off_t size) {
   if (IsFull(ClassOf(descriptor)) && end > SizeOf(descriptor)) {
     result = Refuse();
   } else {
+    Step();
     result = (int)syscall(SYS_fallocate, descriptor, mode, offset, size);
   }
   // Mode 0 is the only one that grows the file; the others keep its size and its bytes.
@@ -317,6 +337,7 @@ static int Sync(int descriptor, long call) {
     return -1;
   }
   pthread_mutex_lock(&lock);
+  Step();
   const uint64_t covered = records;
   pthread_mutex_unlock(&lock);
   const int result = (int)syscall(call, descriptor);

@@ -42,6 +42,8 @@ class FaultyIo:
     hides_full = _field(4)
     slow_syncs = _field(5)
     slow_millis = _field(6)
+    steps = _field(7)
+    kill_at = _field(8)
 
     def environment(self):
         return {"LD_PRELOAD": library(), "FAULTY_IO_DIRS": ":".join(self._dirs),

@@ -20,11 +20,22 @@ def binary(version):
         return server_binary()
     if version == "v34":
         return DEBIAN
+    return _built(version, "etcd")
+
+
+def etcdutl(version):
+    """Path of the offline tool of "ours" or of one of BUILT."""
+    if version == "ours":
+        return os.path.join(os.path.dirname(server_binary()), "etcdutl")
+    return _built(version, "etcdutl")
+
+
+def _built(version, name):
     if version not in BUILT:
         raise ValueError(f"no etcd {version}")
     if not _folder:
         _folder.append(_build())
-    return os.path.join(_folder[0], version, "etcd")
+    return os.path.join(_folder[0], version, name)
 
 
 def _build():
