@@ -5,6 +5,6 @@ set -euo pipefail
 caller=$PWD
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 scripts/setup.sh
-build release etcd >&2
+build release etcd etcdutl >&2
 cd "$caller"
 exec "$root/build/release/bin/etcd" "$@"
