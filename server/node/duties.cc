@@ -13,8 +13,8 @@ namespace {
 constexpr int kFirstMinorWithPublish = 6;  // ClusterMemberAttrSet
 
 // The form of the attributes that every member of a cluster of this version understands. A member
-// alone needs it too: whoever joins, or goes back to its version, replays the log. Only a cluster of
-// one that has no version yet will get ours.
+// alone needs it too: whoever joins, or goes back to its version, replays the log. Only a cluster
+// of one that has no version yet will get ours.
 std::string EncodeAttributes(RequestId id, const Shared& shared) {
   const membership::ViewPtr view = shared.cluster.view();
   if (view->cluster_version.empty() || MinorOf(view->cluster_version) >= kFirstMinorWithPublish) {
