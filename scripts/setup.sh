@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh [--test]: installs the Debian 12 packages that the build needs, with --test also those of
-# the tests. Idempotent; when nothing is missing it only asks dpkg and is done in a moment.
+# setup.sh [--test|--kubernetes]: installs the Debian 12 packages that the build needs, with --test also
+# those of the tests, with --kubernetes also those of the Kubernetes testbed and of images.
+# Idempotent; when nothing is missing it only asks dpkg and is done in a moment.
 set -euo pipefail
 
 build_packages=(
@@ -10,10 +11,20 @@ build_packages=(
   nlohmann-json3-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
 )
 # A real etcd and etcdctl to compare with, and the Python client that people use.
-test_packages=(clang-format curl etcd-client etcd-server jq python3 python3-etcd3)
+test_packages=(clang-format curl etcd-client etcd-server jq openssl python3 python3-etcd3 python3-yaml)
+# A Kubernetes of our own (tests/kubernetes/testbed) and images without Docker (scripts/image.sh).
+kubernetes_packages=(
+  buildah conntrack containerd containernetworking-plugins debootstrap ethtool etcd-server gcc iproute2
+  iptables libc6-dev openssl python3 runc socat
+)
 
 wanted=("${build_packages[@]}")
 if [ "${1:-}" = --test ]; then wanted+=("${test_packages[@]}"); fi
+if [ "${1:-}" = --kubernetes ]; then
+  wanted+=("${kubernetes_packages[@]}")
+  # The npm of the machine serves as well; Debian's brings hundreds of packages.
+  command -v npm >/dev/null || wanted+=(npm)
+fi
 
 missing=()
 for package in "${wanted[@]}"; do
