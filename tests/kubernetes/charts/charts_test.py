@@ -1,0 +1,149 @@
+"""The charts as they render: `helm lint --strict`, golden renderings of the values in cases/, refused
+values with their messages, and what every rendering has to have. `charts_test.py --update` writes the
+golden files anew; look at the difference."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import yaml
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+UPDATE = "--update" in sys.argv
+
+
+def tools():
+    result = subprocess.run([HERE.parent / "tools.sh"], capture_output=True, text=True, check=False)
+    if result.returncode == 77:
+        print(result.stderr)
+        sys.exit(77)
+    result.check_returncode()
+    return pathlib.Path(result.stdout.strip())
+
+
+TOOLS = tools()
+
+
+def helm(*words):
+    return subprocess.run([TOOLS / "helm", *words], capture_output=True, text=True, cwd=ROOT, check=False,
+                          timeout=60)
+
+
+def chart_of(case):
+    """The longest name of a chart that a case begins with."""
+    charts = sorted((path.parent.name for path in ROOT.glob("charts/*/Chart.yaml")), key=len)
+    return [chart for chart in charts if case.startswith(chart + "-")][-1]
+
+
+def render(chart, values, *options):
+    return helm("template", "release", f"charts/{chart}", "--namespace", "team-a", "--kube-version",
+                "1.34.0", "--values", str(values), *options)
+
+
+def objects(text):
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def pod_specs(text):
+    for one in objects(text):
+        if one["kind"] == "Pod":
+            yield one["spec"]
+        elif one["kind"] in ("StatefulSet", "Deployment"):
+            yield one["spec"]["template"]["spec"]
+
+
+CASES = sorted((HERE / "cases").glob("*.yaml"))
+
+
+class Charts(unittest.TestCase):
+    maxDiff = None
+
+    def test_lint_finds_nothing(self):
+        for case in CASES:
+            with self.subTest(case=case.stem):
+                result = helm("lint", "--strict", f"charts/{chart_of(case.stem)}", "--values", str(case))
+                self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_renders_as_before(self):
+        for case in CASES:
+            with self.subTest(case=case.stem):
+                result = render(chart_of(case.stem), case)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                golden = HERE / "golden" / case.name
+                if UPDATE:
+                    golden.write_text(result.stdout)
+                self.assertEqual(result.stdout, golden.read_text())
+
+    def test_refuses_wrong_values_with_a_sentence(self):
+        for entry in yaml.safe_load((HERE / "refusals.yaml").read_text()):
+            with self.subTest(**entry), tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+                yaml.safe_dump(entry["values"], values)
+                values.flush()
+                result = render(entry["chart"], values.name)
+                self.assertNotEqual(result.returncode, 0)
+                self.assertIn(entry["says"], result.stderr)
+
+    def test_pods_satisfy_the_restricted_standard(self):
+        for case in CASES:
+            for spec in pod_specs(render(chart_of(case.stem), case).stdout):
+                with self.subTest(case=case.stem):
+                    self.assertTrue(spec["securityContext"]["runAsNonRoot"])
+                    self.assertEqual(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault")
+                    for container in spec["containers"]:
+                        context = container["securityContext"]
+                        self.assertFalse(context["allowPrivilegeEscalation"])
+                        self.assertTrue(context["readOnlyRootFilesystem"])
+                        self.assertEqual(context["capabilities"], {"drop": ["ALL"]})
+
+    def test_an_upgrade_starts_members_in_the_existing_cluster(self):
+        case = HERE / "cases/etcd-default.yaml"
+        self.assertIn("--initial-cluster-state=new\n", render("etcd", case).stdout)
+        upgraded = render("etcd", case, "--is-upgrade").stdout
+        self.assertIn("--initial-cluster-state=existing\n", upgraded)
+
+    def test_an_older_kubernetes_gets_no_sleep_action(self):
+        case = HERE / "cases/etcd-default.yaml"
+        old = helm("template", "release", "charts/etcd", "--kube-version", "1.29.0", "--values", str(case))
+        self.assertNotIn("preStop", old.stdout)
+        self.assertIn("preStop", render("etcd", case).stdout)
+
+    def test_the_crds_come_as_they_were_generated(self):
+        for keep in ("true", "false"):
+            text = helm("template", "release", "charts/etcd-operator", "--set", f"crds.keep={keep}",
+                        "--show-only", "templates/crds.yaml").stdout
+            crds = {one["metadata"]["name"]: one for one in objects(text)}
+            generated = [yaml.safe_load(path.read_text()) for path in ROOT.glob("deploy/crds/etcd*.yaml")]
+            self.assertEqual(len(crds), len(generated))
+            for crd in generated:
+                rendered = crds[crd["metadata"]["name"]]
+                self.assertEqual(rendered["spec"], crd["spec"])
+                annotations = rendered["metadata"].get("annotations", {})
+                self.assertEqual(annotations.get("helm.sh/resource-policy") == "keep", keep == "true")
+
+    def test_one_operator_watching_some_namespaces_has_no_cluster_roles(self):
+        text = render("etcd-operator", HERE / "cases/etcd-operator-everything.yaml").stdout
+        bindings = [one for one in objects(text) if one["kind"] == "ClusterRoleBinding"]
+        self.assertEqual(bindings, [])
+        self.assertEqual({one["metadata"]["namespace"] for one in objects(text) if one["kind"] == "Role"
+                          and "namespace" in one["metadata"]}, {"a", "b"})
+
+
+class Deploy(unittest.TestCase):
+    def test_the_base_is_the_chart(self):
+        result = subprocess.run([ROOT / "scripts/render_deploy.sh", "--check"], capture_output=True,
+                                text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_kustomize_takes_all(self):
+        for folder, count in (("base", 17), ("samples", 6), ("crds", 5)):
+            result = subprocess.run([TOOLS / "kubectl", "kustomize", ROOT / "deploy" / folder],
+                                    capture_output=True, text=True, check=False)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(len(objects(result.stdout)), count)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[word for word in sys.argv if word != "--update"])
