@@ -6,9 +6,10 @@ set -euo pipefail
 
 build_packages=(
   build-essential ccache cmake git ninja-build pkg-config
-  libabsl-dev libboost-dev libcli11-dev libfmt-dev libgmock-dev libgrpc++-dev libgtest-dev
-  libjemalloc-dev libnghttp2-dev libprotobuf-dev librocksdb-dev libspdlog-dev libssl-dev libyaml-cpp-dev
-  nlohmann-json3-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
+  libabsl-dev libboost-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgrpc++-dev
+  libgtest-dev libjemalloc-dev libnghttp2-dev libprotobuf-dev librocksdb-dev libspdlog-dev libssl-dev
+  libyaml-cpp-dev nlohmann-json3-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc
+  zlib1g-dev
 )
 # A real etcd and etcdctl to compare with, and the Python client that people use.
 test_packages=(clang-format curl etcd-client etcd-server jq openssl python3 python3-etcd3 python3-yaml)
