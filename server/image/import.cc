@@ -16,7 +16,7 @@ namespace {
 using engine::Family;
 
 constexpr std::string_view kKeyBucket = "key";
-constexpr std::size_t kBatchBytes = 4 << 20;
+constexpr std::size_t kBatchBytes = 1 << 20;
 
 // One pass over a file; what it finds goes to `replacement`, null: nowhere.
 class Import {

@@ -221,6 +221,10 @@ class CarryOver(unittest.TestCase):
         listed = json.loads(restored.etcdctl("member", "list", "-w", "json"))["members"]
         self.assertEqual([m["peerURLs"] for m in listed], [[restored.peer_url()]])
 
+    def tearDown(self):
+        if self.member.running():
+            go_dirs.stop_verified(self.member)
+
     def twin(self):
         """Go's etcd on a copy of the directory, as it would have gone on."""
         twin = go_dirs.member(VERSION)

@@ -15,13 +15,18 @@ from etcd_process import EtcdError, EtcdProcess, free_ports, server_binary, wait
 _DUMP = os.environ.get("DB_DUMP") or os.path.join(os.path.dirname(server_binary()), "db_dump")
 
 
+# 3.5 and later then check at each stop that database, snapshots and log agree.
+VERIFY = {"ETCD_VERIFY": "all"}
+_NOT_VERIFIED = "verification of persisted state failed"
+
+
 def logging(version):
     return ["--logger=zap"] if version == "v34" else []
 
 
 def member(version, args=(), **options):
     """A member alone, of Go's or ours; not started."""
-    process = EtcdProcess(binary=peers.binary(version), **options)
+    process = EtcdProcess(binary=peers.binary(version), env=VERIFY, **options)
     become(process, version, args)
     return process
 
@@ -30,6 +35,13 @@ def become(process, version, args=()):
     """The next start of `process` is of that server."""
     process.binary = peers.binary(version)
     process.args = logging(version) + list(args)
+
+
+def stop_verified(process):
+    """Stops a server of Go's; raises EtcdError when it finds fault with its own files."""
+    process.stop()
+    if _NOT_VERIFIED in process.log():
+        raise EtcdError(process.log_tail())
 
 
 def db_path(process):

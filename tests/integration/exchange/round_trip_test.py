@@ -36,7 +36,7 @@ def become(cluster, version):
 def stop_all(cluster, kill_last):
     """One after the other; the last is killed in the middle of its work."""
     for member in cluster.members[:-1]:
-        member.stop()
+        go_dirs.stop_verified(member)
     last = cluster.members[-1]
     last.kill() if kill_last else last.stop()
 
@@ -87,7 +87,7 @@ def expect_originals(cluster):
 
 
 def run(version):
-    cluster = Cluster([version] * 3)
+    cluster = Cluster([version] * 3, env=go_dirs.VERIFY)
     become(cluster, version)
     with cluster, ClusterLoad(cluster, compact=True, rate=300) as load:
         wait_until(lambda: "not_decided" not in cluster.version(), 15)

@@ -76,7 +76,7 @@ class Snapshot(unittest.TestCase):
         go.etcdctl("put", "new", "value")
         self.assertEqual(go.etcdctl("get", "new", "--print-value-only").strip(), "value")
         self.assertEqual(len(go.etcdctl("lease", "list").split()), 4)
-        go.stop()
+        go_dirs.stop_verified(go)
         go.start()
         self.assertEqual(go.etcdctl("get", "new", "--print-value-only").strip(), "value")
 
