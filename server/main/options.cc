@@ -79,6 +79,7 @@ node::MemberOptions MakeMemberOptions(const config::Config& config, const DataDi
 rafthttp::TransportOptions MakePeerOptions(const config::Config& config) {
   rafthttp::TransportOptions options;
   options.listen_urls = config.listen_peer_urls;
+  options.reuse_port = config.socket_reuse_port;
   options.election_timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(config.election_timeout));
   options.read_timeout = config.raft_read_timeout;

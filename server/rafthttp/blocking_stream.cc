@@ -2,12 +2,11 @@
 
 #include <array>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
 #include "server/base/status.h"
-#include "server/rafthttp/address.h"
+#include "server/rafthttp/url_stream.h"
 
 namespace etcd::rafthttp {
 namespace {
@@ -35,39 +34,41 @@ absl::Status Poll(int descriptor, short events, std::chrono::nanoseconds timeout
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ByteStream>> BlockingStream::Connect(
-    const config::Url& url, std::chrono::nanoseconds timeout, const std::atomic<bool>& stopping) {
+absl::StatusOr<std::unique_ptr<net::ByteStream>> BlockingStream::Connect(
+    const config::Url& url, const net::Lookup& lookup, std::chrono::nanoseconds timeout,
+    const std::atomic<bool>& stopping) {
   RETURN_IF_ERROR(CheckScheme(url));
-  ASSIGN_OR_RETURN(const std::vector<Address> addresses, Resolve(url));
+  ASSIGN_OR_RETURN(const net::Endpoint endpoint, EndpointOf(url));
+  ASSIGN_OR_RETURN(const std::vector<net::Address> addresses, lookup(endpoint));
   absl::Status last = Lost("no address for " + url.host);
-  for (const Address& address : addresses) {
-    const absl::StatusOr<int> begun = BeginConnect(address);
+  for (const net::Address& address : addresses) {
+    const absl::StatusOr<int> begun = net::BeginConnect(address);
     if (!begun.ok()) {
       last = begun.status();
       continue;
     }
     last = Poll(*begun, POLLOUT, timeout, stopping);
-    if (last.ok()) last = ConnectResult(*begun);
+    if (last.ok()) last = net::ConnectResult(*begun);
     if (last.ok()) return MakeClientStream(*begun, url);
     ::close(*begun);
   }
   return last;
 }
 
-absl::Status BlockingStream::Wait(IoResult::Kind want) const {
-  const short events = want == IoResult::Kind::kWantWrite ? POLLOUT : POLLIN;
+absl::Status BlockingStream::Wait(net::IoResult::Kind want) const {
+  const short events = want == net::IoResult::Kind::kWantWrite ? POLLOUT : POLLIN;
   return Poll(stream_->descriptor(), events, timeout_, stopping_);
 }
 
 absl::StatusOr<std::size_t> BlockingStream::Read(std::span<char> into) {
   while (true) {
-    const IoResult result = stream_->Read(into);
+    const net::IoResult result = stream_->Read(into);
     switch (result.kind) {
-      case IoResult::Kind::kBytes:
+      case net::IoResult::Kind::kBytes:
         return result.bytes;
-      case IoResult::Kind::kEnd:
+      case net::IoResult::Kind::kEnd:
         return std::size_t{0};
-      case IoResult::Kind::kError:
+      case net::IoResult::Kind::kError:
         return Lost("connection reset by peer");
       default:
         RETURN_IF_ERROR(Wait(result.kind));
@@ -78,10 +79,11 @@ absl::StatusOr<std::size_t> BlockingStream::Read(std::span<char> into) {
 absl::Status BlockingStream::WriteAll(std::string_view bytes) {
   while (!bytes.empty()) {
     const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
-    const IoResult result = stream_->Write(&piece, 1);
-    if (result.kind == IoResult::Kind::kBytes) {
+    const net::IoResult result = stream_->Write(&piece, 1);
+    if (result.kind == net::IoResult::Kind::kBytes) {
       bytes.remove_prefix(result.bytes);
-    } else if (result.kind == IoResult::Kind::kError || result.kind == IoResult::Kind::kEnd) {
+    } else if (result.kind == net::IoResult::Kind::kError ||
+               result.kind == net::IoResult::Kind::kEnd) {
       return Lost("broken pipe");
     } else {
       RETURN_IF_ERROR(Wait(result.kind));
@@ -91,7 +93,7 @@ absl::Status BlockingStream::WriteAll(std::string_view bytes) {
 }
 
 void BlockingStream::Linger() {
-  ::shutdown(stream_->descriptor(), SHUT_WR);
+  stream_->ShutdownWrite();
   const auto deadline = steady_clock::now() + std::chrono::seconds(1);
   timeout_ = std::chrono::seconds(1);
   std::array<char, 64 << 10> nowhere;

@@ -11,7 +11,8 @@
 #include <absl/status/statusor.h>
 
 #include "server/config/urls.h"
-#include "server/rafthttp/socket.h"
+#include "server/net/address.h"
+#include "server/net/stream.h"
 
 namespace etcd::rafthttp {
 
@@ -19,14 +20,14 @@ namespace etcd::rafthttp {
 // byte, and end soon after `stopping` is set.
 class BlockingStream {
  public:
-  BlockingStream(std::unique_ptr<ByteStream> stream, std::chrono::nanoseconds timeout,
+  BlockingStream(std::unique_ptr<net::ByteStream> stream, std::chrono::nanoseconds timeout,
                  const std::atomic<bool>& stopping)
       : stream_(std::move(stream)), timeout_(timeout), stopping_(stopping) {}
 
   // Resolves, connects. kUnavailable when no address answers within `timeout`.
-  static absl::StatusOr<std::unique_ptr<ByteStream>> Connect(const config::Url& url,
-                                                             std::chrono::nanoseconds timeout,
-                                                             const std::atomic<bool>& stopping);
+  static absl::StatusOr<std::unique_ptr<net::ByteStream>> Connect(
+      const config::Url& url, const net::Lookup& lookup, std::chrono::nanoseconds timeout,
+      const std::atomic<bool>& stopping);
 
   void SetTimeout(std::chrono::nanoseconds timeout) { timeout_ = timeout; }
   // At least one byte; 0: the end.
@@ -37,9 +38,9 @@ class BlockingStream {
   void Linger();
 
  private:
-  absl::Status Wait(IoResult::Kind want) const;
+  absl::Status Wait(net::IoResult::Kind want) const;
 
-  const std::unique_ptr<ByteStream> stream_;
+  const std::unique_ptr<net::ByteStream> stream_;
   std::chrono::nanoseconds timeout_;
   const std::atomic<bool>& stopping_;
 };

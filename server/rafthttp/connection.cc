@@ -18,17 +18,17 @@ absl::Status Lost(std::string_view why) {
 
 }  // namespace
 
-Connection::Connection(Loop& loop, std::unique_ptr<ByteStream> stream,
+Connection::Connection(net::Loop& loop, std::unique_ptr<net::ByteStream> stream,
                        std::chrono::nanoseconds write_timeout, std::string peer)
     : loop_(loop),
       stream_(std::move(stream)),
-      readiness_(loop.io()),
+      readiness_(loop),
       write_timeout_(write_timeout),
       peer_(std::move(peer)),
       read_timer_(loop.timers(), [this] { Fail(Lost("i/o timeout")); }),
       write_timer_(loop.timers(), [this] { Fail(Lost("i/o timeout")); }) {
-  boost::system::error_code ignored;  // only fails for a descriptor that epoll does not take
-  readiness_.assign(stream_->descriptor(), ignored);
+  // Fails when epoll has no room: nothing moves then, and the deadlines end it.
+  static_cast<void>(readiness_.Watch(stream_->descriptor()));
 }
 
 Connection::~Connection() { Close(); }
@@ -52,44 +52,40 @@ void Connection::CountRead() {
 
 void Connection::ArmRead() {
   if (std::exchange(read_armed_, true)) return;
-  readiness_.async_wait(readiness_.wait_read,
-                        [self = shared_from_this()](const boost::system::error_code& error) {
-                          self->read_armed_ = false;
-                          if (error || self->closed()) return;
-                          self->loop_.Run([&] { self->OnReadable(); });
-                        });
+  readiness_.OnReadable([self = shared_from_this()] {
+    self->read_armed_ = false;
+    if (!self->closed()) self->OnReadable();
+  });
 }
 
 void Connection::ArmWrite() {
   if (std::exchange(write_armed_, true)) return;
-  readiness_.async_wait(readiness_.wait_write,
-                        [self = shared_from_this()](const boost::system::error_code& error) {
-                          self->write_armed_ = false;
-                          if (error || self->closed()) return;
-                          self->loop_.Run([&] { self->OnWritable(); });
-                        });
+  readiness_.OnWritable([self = shared_from_this()] {
+    self->write_armed_ = false;
+    if (!self->closed()) self->OnWritable();
+  });
 }
 
 void Connection::OnReadable() {
   for (int i = 0; i < kReadsPerTurn; ++i) {
     if (closed() || !reading_) return;
     const std::span<char> buffer = loop_.read_buffer();
-    const IoResult result = stream_->Read(buffer);
+    const net::IoResult result = stream_->Read(buffer);
     switch (result.kind) {
-      case IoResult::Kind::kBytes:
+      case net::IoResult::Kind::kBytes:
         CountRead();
         if (!closing_ && handler_ != nullptr) handler_->OnBytes({buffer.data(), result.bytes});
         if (result.bytes < buffer.size()) i = kReadsPerTurn;  // there is no more for now
         break;
-      case IoResult::Kind::kWantWrite:
+      case net::IoResult::Kind::kWantWrite:
         read_wants_write_ = true;
         return ArmWrite();
-      case IoResult::Kind::kWantRead:
+      case net::IoResult::Kind::kWantRead:
         i = kReadsPerTurn;
         break;
-      case IoResult::Kind::kEnd:
+      case net::IoResult::Kind::kEnd:
         return Fail(Lost("EOF"));
-      case IoResult::Kind::kError:
+      case net::IoResult::Kind::kError:
         return Fail(Lost("connection reset by peer"));
     }
   }
@@ -129,16 +125,16 @@ bool Connection::WriteSome() {
     pieces[count++] = {const_cast<char*>(slice->bytes.data() + skip), slice->bytes.size() - skip};
     skip = 0;
   }
-  const IoResult result = stream_->Write(pieces.data(), count);
+  const net::IoResult result = stream_->Write(pieces.data(), count);
   switch (result.kind) {
-    case IoResult::Kind::kBytes:
+    case net::IoResult::Kind::kBytes:
       Consume(result.bytes);
       write_timer_.Arm(loop_.now() + write_timeout_);
       return true;
-    case IoResult::Kind::kWantWrite:
+    case net::IoResult::Kind::kWantWrite:
       ArmWrite();
       return false;
-    case IoResult::Kind::kWantRead:  // TLS: the next read goes on with it
+    case net::IoResult::Kind::kWantRead:  // TLS: the next read goes on with it
       if (!reading_) SetReading(true);
       return false;
     default:
@@ -172,13 +168,11 @@ void Connection::Close() {
   Release();
 }
 
-std::unique_ptr<ByteStream> Connection::Release() {
+std::unique_ptr<net::ByteStream> Connection::Release() {
   if (closed()) return nullptr;
   read_timer_.Disarm();
   write_timer_.Disarm();
-  boost::system::error_code ignored;
-  readiness_.cancel(ignored);
-  readiness_.release();
+  readiness_.Release();
   out_.clear();
   pending_bytes_ = 0;
   handler_ = nullptr;

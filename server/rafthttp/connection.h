@@ -9,18 +9,19 @@
 #include <string_view>
 
 #include <absl/status/status.h>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include "server/base/rope.h"
-#include "server/rafthttp/loop.h"
-#include "server/rafthttp/socket.h"
+#include "server/net/loop.h"
+#include "server/net/readiness.h"
+#include "server/net/stream.h"
+#include "server/net/timer_queue.h"
 
 namespace etcd::rafthttp {
 
 // One connection on the loop: bytes in, a queue of bytes out, and the two deadlines that find a
 // dead peer. Knows no protocol. Loop thread only; kept alive by its owner, while it waits for the
 // descriptor also by the loop.
-class Connection final : public Flushable, public std::enable_shared_from_this<Connection> {
+class Connection final : public net::Flushable, public std::enable_shared_from_this<Connection> {
  public:
   class Handler {
    public:
@@ -33,8 +34,8 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
     virtual void OnDrained() {}
   };
 
-  Connection(Loop& loop, std::unique_ptr<ByteStream> stream, std::chrono::nanoseconds write_timeout,
-             std::string peer);
+  Connection(net::Loop& loop, std::unique_ptr<net::ByteStream> stream,
+             std::chrono::nanoseconds write_timeout, std::string peer);
   ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -58,17 +59,14 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   void Close();
   bool closed() const { return stream_ == nullptr; }
   // Hands the stream over to a thread of its own; null when closed. The connection is closed then.
-  std::unique_ptr<ByteStream> Release();
+  std::unique_ptr<net::ByteStream> Release();
 
   const std::string& peer() const { return peer_; }
-  Loop& loop() { return loop_; }
+  net::Loop& loop() { return loop_; }
 
   void Flush() override;
 
  private:
-  using Descriptor =
-      boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type>;
-
   void ArmRead();
   void ArmWrite();
   void OnReadable();
@@ -78,9 +76,9 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   void Fail(absl::Status why);
   void CountRead();
 
-  Loop& loop_;
-  std::unique_ptr<ByteStream> stream_;  // null: closed
-  Descriptor readiness_;
+  net::Loop& loop_;
+  std::unique_ptr<net::ByteStream> stream_;  // null: closed
+  net::Readiness readiness_;
   const std::chrono::nanoseconds write_timeout_;
   const std::string peer_;
   Handler* handler_ = nullptr;
@@ -90,8 +88,8 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   std::size_t pending_bytes_ = 0;
 
   std::optional<std::chrono::nanoseconds> read_timeout_;
-  Timer read_timer_;
-  Timer write_timer_;
+  net::Timer read_timer_;
+  net::Timer write_timer_;
   bool reading_ = false;
   bool read_armed_ = false;
   bool write_armed_ = false;

@@ -6,15 +6,22 @@
 
 #include <absl/functional/any_invocable.h>
 #include <absl/status/statusor.h>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include "server/config/urls.h"
-#include "server/rafthttp/address.h"
+#include "server/net/address.h"
+#include "server/net/loop.h"
+#include "server/net/readiness.h"
+#include "server/net/resolver.h"
+#include "server/net/timer_queue.h"
 #include "server/rafthttp/connection.h"
-#include "server/rafthttp/loop.h"
 
 namespace etcd::rafthttp {
+
+// What dials need. Outlives them.
+struct Dialing {
+  net::Loop& loop;
+  net::Resolver& resolver;
+};
 
 // One attempt to reach one URL: asks the resolver anew (etcd issue 14573), then tries each address.
 // Loop thread only.
@@ -27,33 +34,31 @@ class Dial final : public std::enable_shared_from_this<Dial> {
   };
 
   // `done` is called once, never before Start has returned; not after Cancel.
-  static std::shared_ptr<Dial> Start(Loop& loop, config::Url url, Timeouts timeouts, Done done);
+  static std::shared_ptr<Dial> Start(const Dialing& dialing, config::Url url, Timeouts timeouts,
+                                     Done done);
 
-  Dial(Loop& loop, config::Url url, Timeouts timeouts, Done done);
+  Dial(const Dialing& dialing, config::Url url, Timeouts timeouts, Done done);
   ~Dial();
   void Cancel();
 
  private:
-  using Descriptor =
-      boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type>;
-
   void Begin();
-  void AskResolver();
+  void AskResolver(const net::Endpoint& endpoint);
   void TryNext();
   void OnWritable();
   void CloseDescriptor();
   void Finish(absl::StatusOr<ConnectionPtr> result);
 
-  Loop& loop_;
+  net::Loop& loop_;
+  net::Resolver& resolver_;
   const config::Url url_;
   const Timeouts timeouts_;
   Done done_;  // empty: over
-  Timer timer_;
-  boost::asio::ip::tcp::resolver resolver_;
-  std::vector<Address> addresses_;  // not tried yet, in reverse
-  Address current_;
+  net::Timer timer_;
+  std::vector<net::Address> addresses_;  // not tried yet, in reverse
+  net::Address current_;
   int descriptor_ = -1;
-  Descriptor readiness_;
+  net::Readiness readiness_;
   absl::Status last_error_;
 };
 

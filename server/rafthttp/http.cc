@@ -7,6 +7,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/status.hpp>
 
+#include "server/base/ascii.h"
 #include "server/base/ids.h"
 #include "server/base/status.h"
 
@@ -86,6 +87,16 @@ absl::Status HttpParser<kIsRequest>::PutEnd() {
 template <bool kIsRequest>
 std::string_view HttpParser<kIsRequest>::Header(std::string_view name) const {
   return ToStd(parser_.get()[boost::beast::string_view(name.data(), name.size())]);
+}
+
+template <bool kIsRequest>
+Headers HttpParser<kIsRequest>::LowerCaseHeaders() const {
+  Headers headers;
+  for (const auto& field : head()) {
+    headers.emplace_back(base::AsciiLower(ToStd(field.name_string())),
+                         std::string(ToStd(field.value())));
+  }
+  return headers;
 }
 
 template <bool kIsRequest>

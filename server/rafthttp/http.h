@@ -94,6 +94,8 @@ class HttpParser {
   // Once the head is done.
   const boost::beast::http::message<kIsRequest, SinkBody>& head() const { return parser_.get(); }
   std::string_view Header(std::string_view name) const;
+  // All of them, with names in lower case.
+  Headers LowerCaseHeaders() const;
   std::optional<std::uint64_t> content_length() const;
   bool keep_alive() const { return parser_.get().keep_alive(); }
 

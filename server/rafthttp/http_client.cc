@@ -96,7 +96,7 @@ class Exchange final : public Connection::Handler, public std::enable_shared_fro
   void DialAnew() {
     const std::chrono::nanoseconds patience =
         std::chrono::seconds(1) + client_.options_.election_timeout;
-    dial_ = Dial::Start(client_.loop_, call_.url, {patience, client_.options_.write_timeout},
+    dial_ = Dial::Start(client_.dialing_, call_.url, {patience, client_.options_.write_timeout},
                         [self = shared_from_this()](absl::StatusOr<ConnectionPtr> connection) {
                           if (!connection.ok()) return self->Finish(connection.status());
                           (*connection)->Start();
@@ -121,13 +121,7 @@ class Exchange final : public Connection::Handler, public std::enable_shared_fro
   ports::PeerReply TakeReply() {
     ports::PeerReply reply;
     reply.status = parser_->head().result_int();
-    for (const auto& field : parser_->head()) {
-      std::string name(ToStd(field.name_string()));
-      for (char& c : name) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-      }
-      reply.headers.emplace_back(std::move(name), std::string(ToStd(field.value())));
-    }
+    reply.headers = parser_->LowerCaseHeaders();
     reply.body = std::move(sink_.body());
     return reply;
   }
@@ -153,7 +147,7 @@ class Exchange final : public Connection::Handler, public std::enable_shared_fro
   const std::string key_;
   HttpClient::Done done_;  // empty: over
   StringSink sink_;
-  Timer timer_;
+  net::Timer timer_;
   std::shared_ptr<Dial> dial_;
   ConnectionPtr connection_;
   std::unique_ptr<ResponseParser> parser_;
@@ -162,8 +156,8 @@ class Exchange final : public Connection::Handler, public std::enable_shared_fro
   bool answered_ = false;  // some bytes of the answer have come
 };
 
-HttpClient::HttpClient(Loop& loop, const TransportOptions& options)
-    : loop_(loop), options_(options) {}
+HttpClient::HttpClient(const Dialing& dialing, const TransportOptions& options)
+    : dialing_(dialing), loop_(dialing.loop), options_(options) {}
 
 HttpClient::~HttpClient() { Close(); }
 

@@ -12,10 +12,10 @@
 #include <absl/status/statusor.h>
 
 #include "server/config/urls.h"
+#include "server/net/loop.h"
 #include "server/ports/peer_client.h"
 #include "server/rafthttp/connection.h"
 #include "server/rafthttp/dialer.h"
-#include "server/rafthttp/loop.h"
 #include "server/rafthttp/options.h"
 
 namespace etcd::rafthttp {
@@ -39,7 +39,7 @@ class HttpClient {
     Reuse reuse = Reuse::kNever;
   };
 
-  HttpClient(Loop& loop, const TransportOptions& options);
+  HttpClient(const Dialing& dialing, const TransportOptions& options);
   ~HttpClient();
 
   // `done` is called once, never before Send has returned. kUnavailable: nothing (whole) was
@@ -57,7 +57,8 @@ class HttpClient {
   void Forget(IdleConnection* idle);
   void Finished(const std::shared_ptr<Exchange>& exchange);
 
-  Loop& loop_;
+  const Dialing& dialing_;
+  net::Loop& loop_;
   const TransportOptions& options_;
   bool closed_ = false;
   absl::flat_hash_set<std::shared_ptr<Exchange>> exchanges_;

@@ -6,9 +6,10 @@
 #include <vector>
 
 #include "server/config/urls.h"
+#include "server/net/loop.h"
 #include "server/ports/peer_receiver.h"
+#include "server/rafthttp/dialer.h"
 #include "server/rafthttp/http_client.h"
-#include "server/rafthttp/loop.h"
 #include "server/rafthttp/observer.h"
 #include "server/rafthttp/options.h"
 #include "server/rafthttp/peer_status.h"
@@ -18,7 +19,8 @@ namespace etcd::rafthttp {
 
 // Of the whole transport, once it has been started. Loop thread only.
 struct Context {
-  Loop& loop;
+  net::Loop& loop;
+  const Dialing& dialing;
   const TransportOptions& options;
   const Identity& self;
   ports::PeerReceiver& receiver;

@@ -8,6 +8,7 @@
 
 #include "server/base/ids.h"
 #include "server/config/urls.h"
+#include "server/net/address.h"
 
 namespace etcd::rafthttp {
 
@@ -25,7 +26,9 @@ struct Identity {
 };
 
 struct TransportOptions {
-  config::UrlList listen_urls;  // --listen-peer-urls; http only until there is TLS
+  config::UrlList listen_urls;        // --listen-peer-urls; http only until there is TLS
+  bool reuse_port = false;            // --socket-reuse-port
+  net::Lookup lookup = net::Resolve;  // of the names in peer URLs
 
   std::chrono::nanoseconds election_timeout = std::chrono::seconds(1);  // a dial takes 1 s + this
   // --raft-read-timeout, --raft-write-timeout: a connection that moves no byte for so long is

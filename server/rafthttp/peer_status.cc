@@ -1,19 +1,13 @@
 #include "server/rafthttp/peer_status.h"
 
-#include <algorithm>
 #include <chrono>
 
 #include "server/base/log.h"
 
 namespace etcd::rafthttp {
-namespace {
-
-constexpr std::size_t kCausesMax = 16;
-
-}  // namespace
 
 void PeerStatus::Activate() {
-  causes_.clear();
+  causes_.Clear();
   if (active_) return;
   active_ = true;
   board_.Set(id_, std::chrono::steady_clock::now());
@@ -29,18 +23,11 @@ void PeerStatus::Deactivate(std::string_view why) {
     return;
   }
   active_ = false;
-  causes_.emplace_back(why);
+  causes_.Add(why);
   board_.Set(id_, std::nullopt);
   observer_.OnActive(id_, false);
   LOG_WARN("peer became inactive (message send to peer failed)",
            {"peer-id", base::FormatHex(id_.value())}, {"error", why});
-}
-
-bool PeerStatus::IsNewCause(std::string_view cause) {
-  if (std::ranges::find(causes_, cause) != causes_.end()) return false;
-  if (causes_.size() >= kCausesMax) causes_.clear();
-  causes_.emplace_back(cause);
-  return true;
 }
 
 }  // namespace etcd::rafthttp

@@ -1,15 +1,14 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include <absl/container/flat_hash_map.h>
 
 #include "server/base/clock.h"
 #include "server/base/ids.h"
 #include "server/base/mutex.h"
+#include "server/rafthttp/logged_causes.h"
 #include "server/rafthttp/observer.h"
 
 namespace etcd::rafthttp {
@@ -49,14 +48,14 @@ class PeerStatus {
   void Activate();
   void Deactivate(std::string_view why);
   // True once for each cause until the peer is active again: the caller logs it.
-  bool IsNewCause(std::string_view cause);
+  bool IsNewCause(std::string_view cause) { return causes_.Add(cause); }
 
  private:
   const MemberId id_;
   StatusBoard& board_;
   Observer& observer_;
   bool active_ = false;
-  std::vector<std::string> causes_;  // logged since the peer was last active; bounded
+  LoggedCauses causes_;  // since the peer was last active
 };
 
 }  // namespace etcd::rafthttp

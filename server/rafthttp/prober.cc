@@ -53,7 +53,7 @@ void Prober::Probe() {
                       });
 }
 
-void Prober::OnReply(Loop::Time asked, const config::Url& url,
+void Prober::OnReply(net::Loop::Time asked, const config::Url& url,
                      const absl::StatusOr<ports::PeerReply>& reply) {
   const auto theirs =
       reply.ok() && reply->status == 200 ? ParseProbeAnswer(reply->body) : std::nullopt;

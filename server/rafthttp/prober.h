@@ -23,11 +23,11 @@ class Prober {
 
  private:
   void Probe();
-  void OnReply(Loop::Time asked, const config::Url& url,
+  void OnReply(net::Loop::Time asked, const config::Url& url,
                const absl::StatusOr<ports::PeerReply>& reply);
 
   Link& link_;
-  Timer timer_;
+  net::Timer timer_;
   bool healthy_ = true;  // so that the first failure is logged
   const std::shared_ptr<bool> alive_;
 };

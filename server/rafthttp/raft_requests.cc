@@ -23,16 +23,23 @@ PeerHead ServerSession::Head() const {
   return ReadPeerHead([&](std::string_view name) { return parser_->Header(name); });
 }
 
+// Whose refusals are counted together: posts apart from streams, since one kind may be accepted
+// while the other is refused, again and again. Without a name, by address without the port.
+std::string ServerSession::Sender(const PeerHead& head) const {
+  const std::string_view peer = connection_->peer();
+  const std::string_view from =
+      head.from.empty() ? peer.substr(0, peer.rfind(':')) : head.from.substr(0, 32);
+  return std::string(from) + (path_.starts_with("/raft/stream/") ? " stream" : " post");
+}
+
 void ServerSession::LogRefused(std::string_view message, std::string_view cause) {
   const PeerHead head = Head();
-  const std::string_view from =
-      head.from.empty() ? std::string_view(connection_->peer()) : head.from.substr(0, 32);
-  if (!server_.IsNewCause(from, cause)) return;
+  if (!server_.IsNewCause(Sender(head), cause)) return;
   const Identity& self = server_.context().self;
   LOG_WARN(message, {"local-member-id", Hex(self.id)},
            {"local-member-cluster-id", base::FormatHex(self.cluster_id.value())},
            {"local-member-server-version", self.server_version()},
-           {"remote-peer-server-from", from},
+           {"remote-peer-server-from", head.from.substr(0, 32)},
            {"remote-peer-cluster-id", head.cluster_id.substr(0, 32)},
            {"remote-peer-server-version", head.server_version.substr(0, 32)},
            {"remote-address", connection_->peer()}, {"error", cause});
@@ -41,10 +48,7 @@ void ServerSession::LogRefused(std::string_view message, std::string_view cause)
 // False: refused, or the connection is gone.
 bool ServerSession::CheckCompatibility(const PeerHead& head) {
   const Compatibility found = CheckPeer(head, server_.context().self);
-  if (found == Compatibility::kGood) {
-    server_.Accepted(head.from);
-    return true;
-  }
+  if (found == Compatibility::kGood) return true;
   if (found == Compatibility::kAbort) {
     LogRefused("failed to check version compatibility", "malformed version");
     Close();
@@ -90,6 +94,7 @@ Answer ServerSession::TakeMessage() {
   } else {
     context.observer.OnReceived(message->from, body_.size());
     answer.status = 204;
+    server_.Accepted(Sender(Head()));
     const MemberId from = message->from;
     std::vector<raft::Message> messages;
     messages.push_back(*std::move(message));
@@ -132,6 +137,7 @@ void ServerSession::AnswerStream() {
     refused->headers.insert(refused->headers.end(), own.begin(), own.end());
     return Reply(*std::move(refused));
   }
+  server_.Accepted(Sender(Head()));
   ConnectionPtr connection = std::exchange(connection_, nullptr);
   server_.Remove(this);
   server_.peers()

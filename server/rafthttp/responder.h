@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/base/http_call.h"
-#include "server/rafthttp/loop.h"
+#include "server/net/loop.h"
 #include "server/rafthttp/server_session.h"
 
 namespace etcd::rafthttp {
@@ -16,7 +16,7 @@ namespace etcd::rafthttp {
 // What a handler answers a request with, from any thread: each call is posted to the session.
 class Responder final : public base::HttpResponder {
  public:
-  Responder(MailboxPtr mailbox, std::weak_ptr<ServerSession> session, std::uint64_t request)
+  Responder(net::MailboxPtr mailbox, std::weak_ptr<ServerSession> session, std::uint64_t request)
       : mailbox_(std::move(mailbox)), session_(std::move(session)), request_(request) {}
 
   void Begin(int status, Headers headers) override {
@@ -42,7 +42,7 @@ class Responder final : public base::HttpResponder {
     });
   }
   void OnGone(std::function<void()> gone) override {
-    const bool posted = mailbox_->Post([session = session_, gone, request = request_] {
+    const bool posted = mailbox_->TryPost([session = session_, gone, request = request_] {
       if (const auto alive = session.lock()) return alive->OnGone(request, gone);
       gone();
     });
@@ -57,7 +57,7 @@ class Responder final : public base::HttpResponder {
     });
   }
 
-  const MailboxPtr mailbox_;
+  const net::MailboxPtr mailbox_;
   const std::weak_ptr<ServerSession> session_;
   const std::uint64_t request_;
 };

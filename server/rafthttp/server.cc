@@ -6,11 +6,12 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/rafthttp/server_session.h"
+#include "server/rafthttp/url_stream.h"
 
 namespace etcd::rafthttp {
 namespace {
 
-constexpr std::size_t kCausesMax = 1024;  // senders choose their names
+constexpr std::size_t kSendersMax = 1024;  // with refusals; they choose their names
 
 }  // namespace
 
@@ -19,7 +20,10 @@ Server::~Server() { Close(); }
 absl::StatusOr<std::vector<std::uint16_t>> Server::Listen() {
   std::vector<std::uint16_t> ports;
   for (const config::Url& url : options_.listen_urls) {
-    ASSIGN_OR_RETURN(auto listener, Listener::Open(loop_, url));
+    RETURN_IF_ERROR(CheckScheme(url));
+    ASSIGN_OR_RETURN(const net::Endpoint endpoint, EndpointOf(url));
+    ASSIGN_OR_RETURN(auto listener,
+                     net::Listener::Open(loop_, endpoint, {.reuse_port = options_.reuse_port}));
     ports.push_back(listener->port());
     listeners_.push_back(std::move(listener));
   }
@@ -30,10 +34,13 @@ void Server::Start(Peers& peers, SnapshotReceiver& snapshots, base::HttpHandler*
   peers_ = &peers;
   snapshots_ = &snapshots;
   other_ = other;
-  for (const auto& listener : listeners_) {
-    listener->Start([this](std::unique_ptr<ByteStream> stream,
-                           std::string peer) { Serve(std::move(stream), std::move(peer)); },
-                    [this] { return MakeRoom(); });
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    listeners_[i]->Start(
+        [this, &url = options_.listen_urls[i]](int descriptor, std::string peer) {
+          auto stream = MakeServerStream(descriptor, url);
+          if (stream.ok()) Serve(*std::move(stream), std::move(peer));
+        },
+        [this] { return MakeRoom(); });
   }
 }
 
@@ -43,7 +50,7 @@ void Server::Close() {
   for (const auto& session : sessions) session->Close();
 }
 
-void Server::Serve(std::unique_ptr<ByteStream> stream, std::string peer) {
+void Server::Serve(std::unique_ptr<net::ByteStream> stream, std::string peer) {
   auto session = std::make_shared<ServerSession>(
       *this, std::make_shared<Connection>(loop_, std::move(stream), options_.write_timeout,
                                           std::move(peer)));
@@ -73,12 +80,9 @@ bool Server::TakeBodyBytes(std::size_t bytes) {
   return true;
 }
 
-bool Server::IsNewCause(std::string_view from, std::string_view cause) {
-  if (causes_.size() >= kCausesMax) causes_.clear();
-  std::string& newest = causes_[std::string(from)];
-  if (newest == cause) return false;
-  newest = cause;
-  return true;
+bool Server::IsNewCause(const std::string& sender, std::string_view cause) {
+  if (causes_.size() >= kSendersMax) causes_.clear();
+  return causes_[sender].Add(cause);
 }
 
 }  // namespace etcd::rafthttp

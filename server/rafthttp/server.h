@@ -12,8 +12,9 @@
 #include <absl/status/statusor.h>
 
 #include "server/base/http_call.h"
+#include "server/net/listener.h"
 #include "server/rafthttp/connection.h"
-#include "server/rafthttp/listener.h"
+#include "server/rafthttp/logged_causes.h"
 #include "server/rafthttp/peers.h"
 #include "server/rafthttp/snapshot_receiver.h"
 
@@ -25,7 +26,7 @@ class ServerSession;
 // the loop thread.
 class Server {
  public:
-  Server(Loop& loop, const TransportOptions& options) : loop_(loop), options_(options) {}
+  Server(net::Loop& loop, const TransportOptions& options) : loop_(loop), options_(options) {}
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -35,10 +36,10 @@ class Server {
   void Close();
 
   // A connection made elsewhere (tests).
-  void Serve(std::unique_ptr<ByteStream> stream, std::string peer);
+  void Serve(std::unique_ptr<net::ByteStream> stream, std::string peer);
 
   // For sessions.
-  Loop& loop() { return loop_; }
+  net::Loop& loop() { return loop_; }
   const TransportOptions& options() const { return options_; }
   const Context& context() const { return peers_->context(); }
   Peers& peers() { return *peers_; }
@@ -49,21 +50,21 @@ class Server {
   bool TakeBodyBytes(std::size_t bytes);
   void ReturnBodyBytes(std::size_t bytes) { body_bytes_ -= bytes; }
   // True once for each (sender, cause) until the sender is accepted again.
-  bool IsNewCause(std::string_view from, std::string_view cause);
-  void Accepted(std::string_view from) { causes_.erase(std::string(from)); }
+  bool IsNewCause(const std::string& sender, std::string_view cause);
+  void Accepted(const std::string& sender) { causes_.erase(sender); }
 
  private:
   bool MakeRoom();
 
-  Loop& loop_;
+  net::Loop& loop_;
   const TransportOptions& options_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
   Peers* peers_ = nullptr;
   SnapshotReceiver* snapshots_ = nullptr;
   base::HttpHandler* other_ = nullptr;
   std::list<std::shared_ptr<ServerSession>> sessions_;  // oldest first
   std::size_t body_bytes_ = 0;
-  absl::flat_hash_map<std::string, std::string> causes_;  // newest logged one by sender; bounded
+  absl::flat_hash_map<std::string, LoggedCauses> causes_;  // by sender; bounded
 };
 
 }  // namespace etcd::rafthttp

@@ -201,13 +201,7 @@ void ServerSession::StartOther() {
   request.target = ToStd(parser_->head().target());
   request.path = path_;
   if (request.target.size() > path_.size()) request.query = request.target.substr(path_.size() + 1);
-  for (const auto& field : parser_->head()) {
-    std::string name(ToStd(field.name_string()));
-    for (char& c : name) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    request.headers.emplace_back(std::move(name), std::string(ToStd(field.value())));
-  }
+  request.headers = parser_->LowerCaseHeaders();
   request.body = body_;
   request.peer = connection_->peer();
   server_.other()->Start(

@@ -55,6 +55,7 @@ class ServerSession final : public Connection::Handler,
   bool CheckCompatibility(const PeerHead& head);
   void AddRemote(const PeerHead& head);
   PeerHead Head() const;
+  std::string Sender(const PeerHead& head) const;
   void AnswerStream();
   std::optional<Answer> CheckStream(const PeerHead& head, const StreamPath& path);
   Answer TakeMessage();
@@ -69,7 +70,7 @@ class ServerSession final : public Connection::Handler,
 
   Server& server_;
   ConnectionPtr connection_;  // null: handed over
-  Timer deadline_;            // of the head, then of the whole request
+  net::Timer deadline_;       // of the head, then of the whole request
   std::unique_ptr<RequestParser> parser_;
   std::string input_;  // not parsed yet
   Route route_ = Route::kOther;

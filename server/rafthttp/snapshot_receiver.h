@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "server/net/stream.h"
 #include "server/rafthttp/http.h"
 #include "server/rafthttp/link.h"
-#include "server/rafthttp/socket.h"
 #include "server/rafthttp/workers.h"
 
 namespace etcd::rafthttp {
@@ -17,7 +17,7 @@ class SnapshotReceiver {
  public:
   // A request whose head has been read and found good.
   struct Request {
-    std::unique_ptr<ByteStream> stream;
+    std::unique_ptr<net::ByteStream> stream;
     std::unique_ptr<RequestParser> parser;
     std::string input;  // what came behind the head
     std::string peer;   // address, for logs

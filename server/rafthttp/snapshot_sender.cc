@@ -34,9 +34,10 @@ class Transfer {
 
   absl::Status Run(const raft::Message& message, ports::SnapshotSource& database) {
     const TransportOptions& options = context_.options;
-    ASSIGN_OR_RETURN(auto connected,
-                     BlockingStream::Connect(
-                         url_, std::chrono::seconds(1) + options.election_timeout, stopping_));
+    ASSIGN_OR_RETURN(
+        auto connected,
+        BlockingStream::Connect(url_, options.lookup,
+                                std::chrono::seconds(1) + options.election_timeout, stopping_));
     BlockingStream stream(std::move(connected), options.write_timeout, stopping_);
     std::string head;
     base::AppendBigEndian64(head, raftcodec::EncodedSize(message));

@@ -40,7 +40,7 @@ void StreamReader::DialNow() {
   if (picked == nullptr) return Failed("dial", Refused("no usable peer URL"));
   url_ = *picked;
   const TransportOptions& options = link_.context.options;
-  dial_ = Dial::Start(link_.context.loop, *url_,
+  dial_ = Dial::Start(link_.context.dialing, *url_,
                       {std::chrono::seconds(1) + options.election_timeout, options.write_timeout},
                       [this](absl::StatusOr<ConnectionPtr> connection) {
                         dial_ = nullptr;

@@ -44,7 +44,7 @@ class StreamReader final : public Connection::Handler, private BodySink {
 
   Link& link_;
   const StreamKind kind_;
-  Timer redial_;
+  net::Timer redial_;
   std::chrono::nanoseconds backoff_;
   std::optional<config::Url> url_;  // being used
   std::shared_ptr<Dial> dial_;

@@ -42,7 +42,7 @@ class StreamWriter final : public Connection::Handler {
 
   Link& link_;
   const StreamKind kind_;
-  Timer heartbeat_;
+  net::Timer heartbeat_;
   ConnectionPtr connection_;  // null: not attached
   std::unique_ptr<FrameEncoder> encoder_;
   std::deque<raft::Message> queue_;

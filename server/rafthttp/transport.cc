@@ -6,9 +6,10 @@
 
 #include "server/base/log.h"
 #include "server/base/status.h"
+#include "server/net/loop.h"
+#include "server/net/resolver.h"
 #include "server/rafthttp/http_client.h"
 #include "server/rafthttp/link.h"
-#include "server/rafthttp/loop.h"
 #include "server/rafthttp/peers.h"
 #include "server/rafthttp/server.h"
 #include "server/rafthttp/snapshot_receiver.h"
@@ -20,6 +21,7 @@ namespace {
 
 // Messages between the raft thread and the loop: full: dropped, and the peers reported.
 constexpr std::size_t kPostedMax = 64 << 10;
+constexpr std::size_t kReadBytes = 256 << 10;  // at once, from one connection
 
 absl::Status Stopped() {
   return base::MakeStatus(absl::StatusCode::kUnavailable, "peer transport is stopped");
@@ -41,11 +43,11 @@ class PendingAsk {
 
 // What exists from Start on. Loop thread only, but what the snapshot threads read.
 struct Started {
-  Started(Loop& loop, const TransportOptions& options, Identity identity,
+  Started(const Dialing& dialing, const TransportOptions& options, Identity identity,
           ports::PeerReceiver& receiver, Observer& observer, HttpClient& client, StatusBoard& board,
           Workers& workers)
       : self(std::move(identity)),
-        context{loop, options, self, receiver, observer, client, board},
+        context{dialing.loop, dialing, options, self, receiver, observer, client, board},
         peers(context),
         snapshot_receiver(context, workers),
         snapshot_sender(peers, workers) {}
@@ -63,13 +65,14 @@ struct Transport::Impl {
   Impl(TransportOptions transport_options, Observer* chosen)
       : options(std::move(transport_options)),
         observer(chosen != nullptr ? *chosen : nobody),
-        client(loop, options),
+        resolver(loop.mailbox(), options.lookup),
+        client(dialing, options),
         server(loop, options),
         workers(loop.mailbox()) {}
 
   template <typename Function>
-  bool Post(Function function) {
-    return loop.mailbox()->Post(std::move(function));
+  void Post(Function function) {
+    loop.mailbox()->Post(std::move(function));
   }
   void AddPeer(MemberId id, const std::vector<std::string>& urls);
   void RemovePeer(MemberId id);
@@ -79,7 +82,9 @@ struct Transport::Impl {
   const TransportOptions options;
   Observer nobody;
   Observer& observer;
-  Loop loop;
+  net::Loop loop{kReadBytes};
+  net::Resolver resolver;
+  const Dialing dialing{loop, resolver};
   StatusBoard board;
   HttpClient client;
   Server server;
@@ -107,7 +112,7 @@ void Transport::Impl::RemovePeer(MemberId id) {
 }
 
 void Transport::Impl::Begin(Identity identity, ports::PeerReceiver& to, base::HttpHandler* other) {
-  started = std::make_unique<Started>(loop, options, std::move(identity), to, observer, client,
+  started = std::make_unique<Started>(dialing, options, std::move(identity), to, observer, client,
                                       board, workers);
   for (const auto& [id, urls] : std::exchange(early, {})) started->peers.Add(id, urls);
   server.Start(started->peers, started->snapshot_receiver, other);
@@ -124,7 +129,7 @@ void Transport::Impl::End() {
 
 Transport::Transport(TransportOptions options, Observer* observer)
     : impl_(std::make_unique<Impl>(std::move(options), observer)) {
-  impl_->loop.Start();
+  impl_->loop.Start("peers");
 }
 
 Transport::~Transport() { Stop(); }

@@ -9,7 +9,7 @@
 
 #include <absl/functional/any_invocable.h>
 
-#include "server/rafthttp/loop.h"
+#include "server/net/loop.h"
 
 namespace etcd::rafthttp {
 
@@ -17,7 +17,7 @@ namespace etcd::rafthttp {
 // on the loop thread; Join from the thread that stops the transport, after the loop's last Start.
 class Workers {
  public:
-  explicit Workers(MailboxPtr mailbox) : mailbox_(std::move(mailbox)) {}
+  explicit Workers(net::MailboxPtr mailbox) : mailbox_(std::move(mailbox)) {}
   ~Workers() { Join(); }
 
   // `name`: at most 15 characters. `work` looks at stopping() and ends soon after it is set.
@@ -30,7 +30,7 @@ class Workers {
   void Join();
 
  private:
-  const MailboxPtr mailbox_;
+  const net::MailboxPtr mailbox_;
   std::atomic<bool> stopping_{false};
   std::list<std::thread> threads_;
 };

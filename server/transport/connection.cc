@@ -21,25 +21,18 @@ constexpr std::chrono::seconds kLinger(1);
 
 }  // namespace
 
-Connection::Connection(Loop& loop, ServerContext& context, const ListenEndpoint& endpoint,
-                       std::unique_ptr<ByteStream> stream, std::string peer)
+Connection::Connection(ClientLoop& loop, ServerContext& context, const ListenEndpoint& endpoint,
+                       std::unique_ptr<net::ByteStream> stream, std::string peer)
     : loop_(loop),
       context_(context),
       endpoint_(endpoint),
       peer_(std::move(peer)),
       stream_(std::move(stream)),
-      readiness_(loop.io()),
+      readiness_(loop),
       deadline_(loop.timers(), [this] { Close(); }) {}
 
-Connection::~Connection() {
-  boost::system::error_code ignored;
-  if (readiness_.is_open()) readiness_.release();
-}
-
 void Connection::Start() {
-  boost::system::error_code error;
-  readiness_.assign(stream_->descriptor(), error);
-  if (error) return;  // out of epoll watches; the socket closes with us
+  if (!readiness_.Watch(stream_->descriptor())) return;  // the socket closes with us
   loop_.Add(shared_from_this());
   context_.connections.Add();
   half_open_ = true;
@@ -58,42 +51,38 @@ void Connection::Established() {
 void Connection::ArmRead() {
   if (reading_ || state_ == State::kClosed) return;
   reading_ = true;
-  readiness_.async_wait(readiness_.wait_read,
-                        [self = shared_from_this()](const boost::system::error_code& error) {
-                          self->reading_ = false;
-                          if (error || self->state_ == State::kClosed) return;
-                          self->loop_.Run([&] { self->OnReadable(); });
-                        });
+  readiness_.OnReadable([self = shared_from_this()] {
+    self->reading_ = false;
+    if (self->state_ != State::kClosed) self->OnReadable();
+  });
 }
 
 void Connection::ArmWrite() {
   if (writing_ || state_ == State::kClosed) return;
   writing_ = true;
-  readiness_.async_wait(readiness_.wait_write,
-                        [self = shared_from_this()](const boost::system::error_code& error) {
-                          self->writing_ = false;
-                          if (error || self->state_ == State::kClosed) return;
-                          self->loop_.Run([&] { self->Flush(); });
-                        });
+  readiness_.OnWritable([self = shared_from_this()] {
+    self->writing_ = false;
+    if (self->state_ != State::kClosed) self->Flush();
+  });
 }
 
 void Connection::OnReadable() {
   const std::span<char> buffer = loop_.read_buffer();
   for (int turn = 0; turn < kReadsPerTurn; ++turn) {
-    const IoResult result = stream_->Read(buffer);
+    const net::IoResult result = stream_->Read(buffer);
     switch (result.kind) {
-      case IoResult::Kind::kBytes:
+      case net::IoResult::Kind::kBytes:
         break;
-      case IoResult::Kind::kWantRead:
+      case net::IoResult::Kind::kWantRead:
         ArmRead();
         return;
-      case IoResult::Kind::kWantWrite:
+      case net::IoResult::Kind::kWantWrite:
         ArmWrite();
         return;
-      case IoResult::Kind::kEnd:
+      case net::IoResult::Kind::kEnd:
         OnPeerEnd();
         return;
-      case IoResult::Kind::kError:
+      case net::IoResult::Kind::kError:
         Close();
         return;
     }
@@ -192,19 +181,19 @@ void Connection::Flush() {
 bool Connection::WriteOut(OutBuffer& out) {
   while (!out.empty()) {
     iovec entries[kGatherMax];
-    const IoResult result = stream_->Write(entries, out.Gather(entries, kGatherMax));
+    const net::IoResult result = stream_->Write(entries, out.Gather(entries, kGatherMax));
     switch (result.kind) {
-      case IoResult::Kind::kBytes:
+      case net::IoResult::Kind::kBytes:
         out.Consume(result.bytes);
         break;
-      case IoResult::Kind::kWantWrite:
+      case net::IoResult::Kind::kWantWrite:
         ArmWrite();
         return false;
-      case IoResult::Kind::kWantRead:
+      case net::IoResult::Kind::kWantRead:
         ArmRead();
         return false;
-      case IoResult::Kind::kEnd:
-      case IoResult::Kind::kError:
+      case net::IoResult::Kind::kEnd:
+      case net::IoResult::Kind::kError:
         Close();
         return false;
     }
@@ -253,9 +242,7 @@ void Connection::Close() {
     loop_.RemoveHalfOpen(this);
   }
   if (protocol_ != nullptr) protocol_->OnClosed();
-  boost::system::error_code ignored;
-  readiness_.cancel(ignored);
-  readiness_.release();
+  readiness_.Release();
   stream_.reset();  // now, not when the last handler under way lets go of us
   loop_.Remove(self);
   context_.connections.Remove();

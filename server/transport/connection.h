@@ -6,30 +6,30 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-
+#include "server/net/loop.h"
+#include "server/net/readiness.h"
+#include "server/net/stream.h"
+#include "server/net/timer_queue.h"
+#include "server/transport/client_loop.h"
 #include "server/transport/context.h"
-#include "server/transport/loop.h"
 #include "server/transport/protocol.h"
-#include "server/transport/socket.h"
 
 namespace etcd::transport {
 
 // One client connection: moves bytes between the socket and the protocol, which the first bytes
 // choose. Loop thread only; kept alive by its loop until it is closed, and by handlers under way.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : public net::Flushable, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Loop& loop, ServerContext& context, const ListenEndpoint& endpoint,
-             std::unique_ptr<ByteStream> stream, std::string peer);
-  ~Connection();
+  Connection(ClientLoop& loop, ServerContext& context, const ListenEndpoint& endpoint,
+             std::unique_ptr<net::ByteStream> stream, std::string peer);
+  ~Connection() override = default;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   void Start();
   // There is something to write: Flush runs before the loop sleeps.
   void WantFlush();
-  void Flush();
+  void Flush() override;
   // Ends now. What was not written is lost.
   void Close();
   // Ends after what is to be written, so that the peer can read the reason.
@@ -39,7 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The peer has proved to speak a protocol of ours.
   void Established();
 
-  Loop& loop() { return loop_; }
+  ClientLoop& loop() { return loop_; }
   ServerContext& context() { return context_; }
   const ListenEndpoint& endpoint() const { return endpoint_; }
   const std::string& peer() const { return peer_; }
@@ -56,17 +56,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool WriteOut(OutBuffer& out);
   void AfterFlush();
 
-  Loop& loop_;
+  ClientLoop& loop_;
   ServerContext& context_;
   const ListenEndpoint& endpoint_;
   std::string peer_;
   // Declared before the descriptor, which lets go of the number before the stream closes it.
-  std::unique_ptr<ByteStream> stream_;  // null when closed
-  boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type> readiness_;
+  std::unique_ptr<net::ByteStream> stream_;  // null when closed
+  net::Readiness readiness_;
   std::unique_ptr<Protocol> protocol_;  // null until the first bytes told
   std::string sniffed_;                 // bytes before that
   OutBuffer unsent_;                    // what the socket did not take
-  Timer deadline_;                      // handshake, then lingering
+  net::Timer deadline_;                 // handshake, then lingering
   State state_ = State::kOpen;
   bool dirty_ = false;
   bool reading_ = false;  // a wait for readable is under way

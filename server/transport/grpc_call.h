@@ -11,17 +11,20 @@
 #include <absl/status/status.h>
 
 #include "server/base/call.h"
+#include "server/net/loop.h"
+#include "server/net/timer_queue.h"
 #include "server/transport/context.h"
 #include "server/transport/h2_session.h"
 #include "server/transport/h2_stream.h"
-#include "server/transport/loop.h"
 #include "server/transport/message_reader.h"
 
 namespace etcd::transport {
 
 // A call of a method that exists: what unary and streaming calls have in common. Loop thread only,
 // but for what the handler holds (context, answer or sink).
-class GrpcCall : public H2Stream, public LoopTask, public std::enable_shared_from_this<GrpcCall> {
+class GrpcCall : public H2Stream,
+                 public net::LoopTask,
+                 public std::enable_shared_from_this<GrpcCall> {
  public:
   GrpcCall(H2Session& session, std::int32_t id, const Method& method);
 
@@ -53,7 +56,7 @@ class GrpcCall : public H2Stream, public LoopTask, public std::enable_shared_fro
   void CountSent(std::size_t bytes);
   const Method& method() const { return method_; }
   std::chrono::steady_clock::time_point begun() const { return begun_; }
-  const MailboxPtr& mailbox() const { return mailbox_; }
+  const net::MailboxPtr& mailbox() const { return mailbox_; }
   base::CallContextPtr SharedContext() { return {shared_from_this(), &context_}; }
 
  private:
@@ -61,10 +64,10 @@ class GrpcCall : public H2Stream, public LoopTask, public std::enable_shared_fro
   void OnDeadline();
 
   const Method method_;
-  const MailboxPtr mailbox_;  // outlives the session: handlers may be late
+  const net::MailboxPtr mailbox_;  // outlives the session: handlers may be late
   base::CallContext context_;
   MessageReader reader_;
-  std::optional<Timer> deadline_;
+  std::optional<net::Timer> deadline_;
   std::string content_subtype_;
   std::chrono::steady_clock::time_point begun_;
   std::size_t held_bytes_ = 0;

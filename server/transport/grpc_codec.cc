@@ -1,25 +1,13 @@
 #include "server/transport/grpc_codec.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "server/base/base64.h"
+
 namespace etcd::transport {
 namespace {
-
-constexpr std::string_view kAlphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-constexpr std::array<std::int8_t, 256> MakeReverse() {
-  std::array<std::int8_t, 256> reverse{};
-  for (auto& value : reverse) value = -1;
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
-    reverse[static_cast<std::uint8_t>(kAlphabet[i])] = static_cast<std::int8_t>(i);
-  }
-  return reverse;
-}
-constexpr std::array<std::int8_t, 256> kReverse = MakeReverse();
 
 // Nanoseconds of one unit, 0 for none.
 std::int64_t UnitNanoseconds(char unit) {
@@ -78,40 +66,11 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
   if (text.size() % 4 == 0) {
     for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) text.remove_suffix(1);
   }
-  if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() * 3 / 4);
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const std::int8_t value = kReverse[static_cast<std::uint8_t>(c)];
-    if (value < 0) return std::nullopt;
-    bits = (bits << 6) | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<char>((bits >> count) & 0xff));
-    }
-  }
-  return out;
+  if (text.find_first_of("-_") != std::string_view::npos) return std::nullopt;
+  return base::DecodeBase64Letters(text);
 }
 
-std::string EncodeBase64(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() * 4 + 2) / 3);
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : bytes) {
-    bits = (bits << 8) | static_cast<std::uint8_t>(c);
-    count += 8;
-    while (count >= 6) {
-      count -= 6;
-      out.push_back(kAlphabet[(bits >> count) & 63]);
-    }
-  }
-  if (count > 0) out.push_back(kAlphabet[(bits << (6 - count)) & 63]);
-  return out;
-}
+std::string EncodeBase64(std::string_view bytes) { return base::EncodeBase64(bytes, false); }
 
 bool IsPrintableAscii(std::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });

@@ -50,21 +50,4 @@ absl::StatusOr<std::string> Gunzip(std::string_view compressed, std::size_t byte
   return out;
 }
 
-std::string Gzip(std::string_view bytes) {
-  z_stream stream{};
-  CHECK(deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindowBits, 8,
-                     Z_DEFAULT_STRATEGY) == Z_OK)
-      << "zlib";
-  std::string out;
-  out.resize(deflateBound(&stream, static_cast<uLong>(bytes.size())));
-  stream.next_in = Input(bytes);
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  CHECK(deflate(&stream, Z_FINISH) == Z_STREAM_END) << "zlib";
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
 }  // namespace etcd::transport

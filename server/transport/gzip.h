@@ -12,7 +12,4 @@ namespace etcd::transport {
 // kResourceExhausted above it, kInternal for broken input.
 absl::StatusOr<std::string> Gunzip(std::string_view compressed, std::size_t bytes_max);
 
-// For answers to clients that accept it, and for tests.
-std::string Gzip(std::string_view bytes);
-
 }  // namespace etcd::transport

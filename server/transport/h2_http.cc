@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/base/ascii.h"
 #include "server/transport/h2_session.h"
 #include "server/transport/http_exchange.h"
 
@@ -12,13 +13,6 @@ namespace etcd::transport {
 namespace {
 
 constexpr std::uint32_t kHttp2Cancel = 8;  // RFC 9113, 7
-
-std::string LowerName(std::string name) {
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return name;
-}
 
 // Headers of a connection have no place in HTTP/2 (RFC 9113, 8.2.2).
 bool IsConnectionHeader(std::string_view lower) {
@@ -79,7 +73,7 @@ class HttpStream final : public H2Stream,
   // HttpAnswerWriter
   void WriteHead(int status, HttpHeaders headers, std::optional<std::uint64_t> length) override {
     head_written_ = true;
-    for (auto& [name, value] : headers) name = LowerName(std::move(name));
+    for (auto& [name, value] : headers) name = base::AsciiLower(name);
     const std::string status_text = std::to_string(status);
     const std::string length_text = length ? std::to_string(*length) : std::string();
     std::vector<HeaderView> views{{":status", status_text}};

@@ -201,7 +201,7 @@ void H2Session::OnPing(bool ack) {
 
 void H2Session::OnKeepalive() {
   const ServerOptions& limits = context().options;
-  const Loop::Time now = loop().now();
+  const net::Loop::Time now = loop().now();
   if (ping_under_way_ && last_read_ <= ping_sent_) {
     connection_.Close();
     return;

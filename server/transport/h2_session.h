@@ -10,6 +10,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "server/net/timer_queue.h"
 #include "server/transport/connection.h"
 #include "server/transport/field_rules.h"
 #include "server/transport/frame_scanner.h"
@@ -70,7 +71,7 @@ class H2Session final : public Protocol {
 
   Connection& connection() { return connection_; }
   ServerContext& context() { return connection_.context(); }
-  Loop& loop() { return connection_.loop(); }
+  ClientLoop& loop() { return connection_.loop(); }
 
  private:
   friend struct H2Callbacks;
@@ -99,11 +100,11 @@ class H2Session final : public Protocol {
   OutBuffer* filling_ = nullptr;  // during Fill
   std::size_t fill_bytes_max_ = 0;
   PingPolicy ping_policy_;
-  Timer head_timer_;
-  Timer keepalive_timer_;
-  Timer drain_timer_;
-  Loop::Time last_read_;
-  Loop::Time ping_sent_;  // of the ping under way
+  net::Timer head_timer_;
+  net::Timer keepalive_timer_;
+  net::Timer drain_timer_;
+  net::Loop::Time last_read_;
+  net::Loop::Time ping_sent_;  // of the ping under way
   bool ping_under_way_ = false;
   bool expelled_ = false;  // GOAWAY for bad behaviour was submitted
   bool draining_ = false;

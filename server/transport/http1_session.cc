@@ -10,6 +10,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
 
+#include "server/base/ascii.h"
 #include "server/base/status.h"
 
 namespace etcd::transport {
@@ -25,16 +26,8 @@ std::string_view ReasonOf(int status) {
   return View(http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status))));
 }
 
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 bool SameName(std::string_view name, std::string_view lower) {
-  return name.size() == lower.size() && Lower(name) == lower;
+  return name.size() == lower.size() && base::AsciiLower(name) == lower;
 }
 
 // "Tue, 15 Nov 1994 08:12:31 GMT", made once a second per thread.
@@ -62,7 +55,7 @@ base::HttpRequest HeadOf(const Message& message, const std::string& peer) {
   request.path = request.target.substr(0, question);
   if (question != std::string::npos) request.query = request.target.substr(question + 1);
   for (const auto& field : message) {
-    request.headers.emplace_back(Lower(View(field.name_string())), View(field.value()));
+    request.headers.emplace_back(base::AsciiLower(View(field.name_string())), View(field.value()));
   }
   request.peer = peer;
   return request;

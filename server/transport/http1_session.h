@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/net/timer_queue.h"
 #include "server/transport/connection.h"
 #include "server/transport/http_exchange.h"
 #include "server/transport/protocol.h"
@@ -68,7 +69,7 @@ class Http1Session final : public Protocol, public HttpAnswerWriter {
   std::shared_ptr<HttpExchange> exchange_;  // request being answered
   SendQueue queue_;
   std::size_t unsent_body_bytes_ = 0;  // of the exchange, in queue_
-  Timer timer_;                // header deadline, idle time, or patience with a half-closed client
+  net::Timer timer_;           // header deadline, idle time, or patience with a half-closed client
   bool head_request_ = false;  // HEAD: the answer has no body
   bool version_1_0_ = false;
   bool keep_alive_ = false;

@@ -74,7 +74,7 @@ void HttpExchange::RunOnLoop() {
 
 void HttpExchange::Sent(std::size_t bytes) {
   pending_bytes_.fetch_sub(bytes);
-  if (wants_notice_.load()) Notify();
+  if (room_.wanted()) CheckRoom();
 }
 
 void HttpExchange::Gone() {
@@ -87,29 +87,21 @@ void HttpExchange::Gone() {
     gone = std::move(on_gone_);
   }
   if (gone) gone();
-  Notify();
+  CheckRoom();
 }
 
 void HttpExchange::NotifyWhenBelow(std::size_t bytes, absl::AnyInvocable<void()> ready) {
-  {
-    const std::lock_guard lock(mu_);
-    notify_below_ = bytes;
-    notify_ = std::move(ready);
-    wants_notice_.store(true);
-  }
-  Notify();
+  room_.Set(bytes, std::move(ready));
+  CheckRoom();
 }
 
-void HttpExchange::Notify() {
-  absl::AnyInvocable<void()> ready;
+void HttpExchange::CheckRoom() {
+  bool over = false;
   {
     const std::lock_guard lock(mu_);
-    if (!notify_ || (!gone_ && PendingBytes() > notify_below_)) return;
-    ready = std::move(notify_);
-    notify_ = nullptr;
-    wants_notice_.store(false);
+    over = gone_;
   }
-  ready();
+  room_.Check(PendingBytes(), over);
 }
 
 }  // namespace etcd::transport

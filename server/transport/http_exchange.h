@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "server/base/http_call.h"
-#include "server/transport/loop.h"
+#include "server/net/loop.h"
+#include "server/transport/room_notice.h"
 
 namespace etcd::transport {
 
@@ -33,10 +34,10 @@ class HttpAnswerWriter {
 // The responder of one HTTP request. Handlers use it from any thread; the connection through
 // Attach, Sent and Gone on its loop.
 class HttpExchange final : public base::HttpResponder,
-                           public LoopTask,
+                           public net::LoopTask,
                            public std::enable_shared_from_this<HttpExchange> {
  public:
-  HttpExchange(MailboxPtr mailbox, HttpAnswerWriter& writer, std::size_t pending_bytes_max)
+  HttpExchange(net::MailboxPtr mailbox, HttpAnswerWriter& writer, std::size_t pending_bytes_max)
       : mailbox_(std::move(mailbox)), writer_(&writer), pending_bytes_max_(pending_bytes_max) {}
 
   // HttpResponder; any thread.
@@ -65,13 +66,13 @@ class HttpExchange final : public base::HttpResponder,
     bool end = false;
   };
   void TellLoop();
-  void Notify();
+  void CheckRoom();
 
-  const MailboxPtr mailbox_;
+  const net::MailboxPtr mailbox_;
   HttpAnswerWriter* writer_;  // loop thread; null when gone
   const std::size_t pending_bytes_max_;
   std::atomic<std::size_t> pending_bytes_{0};
-  std::atomic<bool> wants_notice_{false};
+  RoomNotice room_;
 
   std::mutex mu_;  // guards the rest
   Step step_;
@@ -80,8 +81,6 @@ class HttpExchange final : public base::HttpResponder,
   bool gone_ = false;
   bool told_ = false;
   std::function<void()> on_gone_;
-  std::size_t notify_below_ = 0;
-  absl::AnyInvocable<void()> notify_;
 };
 
 }  // namespace etcd::transport

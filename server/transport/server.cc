@@ -11,10 +11,11 @@
 
 #include "server/base/check.h"
 #include "server/base/log.h"
+#include "server/net/listener.h"
+#include "server/net/stream.h"
+#include "server/transport/client_loop.h"
 #include "server/transport/connection.h"
 #include "server/transport/context.h"
-#include "server/transport/listener.h"
-#include "server/transport/loop.h"
 
 namespace etcd::transport {
 namespace {
@@ -63,16 +64,16 @@ class Countdown {
 struct Server::Impl {
   ServerContext context;
   std::size_t connections_max;
-  std::vector<std::unique_ptr<Loop>> loops;
-  std::vector<std::unique_ptr<Listener>> listeners;  // on loop 0
-  std::size_t next_loop = 0;                         // loop 0's thread
+  std::vector<std::unique_ptr<ClientLoop>> loops;
+  std::vector<std::unique_ptr<net::Listener>> listeners;  // on loop 0
+  std::size_t next_loop = 0;                              // loop 0's thread
   enum class Phase : std::uint8_t { kNew, kListening, kRunning, kStopped } phase = Phase::kNew;
 
   explicit Impl(ServerOptions options)
       : context(std::move(options)), connections_max(ConnectionsMax(context.options)) {}
 
   void Accepted(const ListenEndpoint& endpoint, int descriptor, std::string peer);
-  void OnEveryLoop(const std::function<void(Loop&)>& function);
+  void OnEveryLoop(const std::function<void(ClientLoop&)>& function);
   void CloseListeners();
 };
 
@@ -92,7 +93,7 @@ Server::Server(ServerOptions options, const base::MethodTable& methods, base::Ht
   if (count == 0) count = std::max(1U, std::thread::hardware_concurrency());
   const std::size_t half_open = impl_->context.options.half_open_max;
   for (std::size_t i = 0; i < count; ++i) {
-    impl_->loops.push_back(std::make_unique<Loop>((half_open + count - 1) / count));
+    impl_->loops.push_back(std::make_unique<ClientLoop>((half_open + count - 1) / count));
   }
 }
 
@@ -102,13 +103,15 @@ absl::StatusOr<std::vector<std::uint16_t>> Server::Listen() {
   CHECK(impl_->phase == Impl::Phase::kNew) << "Listen called twice";
   std::vector<std::uint16_t> ports;
   for (const ListenEndpoint& endpoint : impl_->context.options.endpoints) {
-    absl::StatusOr<BoundSocket> bound = BindEndpoint(endpoint);
-    if (!bound.ok()) {
+    auto listener = net::Listener::Open(
+        *impl_->loops[0], {endpoint.host, std::to_string(endpoint.port), endpoint.unix_path},
+        {.reuse_port = endpoint.reuse_port});
+    if (!listener.ok()) {
       impl_->listeners.clear();
-      return bound.status();
+      return listener.status();
     }
-    ports.push_back(bound->port);
-    impl_->listeners.push_back(std::make_unique<Listener>(*impl_->loops[0], endpoint, *bound));
+    ports.push_back((*listener)->port());
+    impl_->listeners.push_back(*std::move(listener));
   }
   impl_->phase = Impl::Phase::kListening;
   return ports;
@@ -117,7 +120,8 @@ absl::StatusOr<std::vector<std::uint16_t>> Server::Listen() {
 void Server::Start() {
   CHECK(impl_->phase == Impl::Phase::kListening) << "Start without Listen";
   impl_->phase = Impl::Phase::kRunning;
-  for (std::size_t i = 0; i < impl_->loops.size(); ++i) impl_->loops[i]->Start(i);
+  for (std::size_t i = 0; i < impl_->loops.size(); ++i)
+    impl_->loops[i]->Start("client-" + std::to_string(i));
   impl_->loops[0]->mailbox()->Post([impl = impl_.get()] {
     for (std::size_t i = 0; i < impl->listeners.size(); ++i) {
       const ListenEndpoint& endpoint = impl->context.options.endpoints[i];
@@ -131,16 +135,16 @@ void Server::Start() {
 }
 
 void Server::Impl::Accepted(const ListenEndpoint& endpoint, int descriptor, std::string peer) {
-  Loop& loop = *loops[next_loop++ % loops.size()];
+  ClientLoop& loop = *loops[next_loop++ % loops.size()];
   loop.mailbox()->Post([this, &loop, &endpoint, peer = std::move(peer),
-                        stream = MakePlainStream(descriptor)]() mutable {
+                        stream = net::MakePlainStream(descriptor)]() mutable {
     std::make_shared<Connection>(loop, context, endpoint, std::move(stream), std::move(peer))
         ->Start();
   });
 }
 
 // Runs `function` on each loop and waits until all have.
-void Server::Impl::OnEveryLoop(const std::function<void(Loop&)>& function) {
+void Server::Impl::OnEveryLoop(const std::function<void(ClientLoop&)>& function) {
   Countdown countdown(loops.size());
   for (const auto& loop : loops) {
     loop->mailbox()->Post([&function, &countdown, loop = loop.get()] {
@@ -171,11 +175,11 @@ void Server::Stop(std::chrono::nanoseconds drain_max) {
   });
   closed.Wait();
   // Connections accepted just before are in the mailboxes ahead of this.
-  impl.OnEveryLoop([](Loop& loop) {
+  impl.OnEveryLoop([](ClientLoop& loop) {
     loop.ForEachConnection([](Connection& connection) { connection.Drain(); });
   });
   impl.context.connections.WaitUntilNone(deadline);
-  impl.OnEveryLoop([](Loop& loop) {
+  impl.OnEveryLoop([](ClientLoop& loop) {
     loop.ForEachConnection([](Connection& connection) { connection.Close(); });
   });
   for (const auto& loop : impl.loops) loop->Join();

@@ -36,7 +36,7 @@ void StreamCall::OnGone() {
   }
   if (handler_ != nullptr) handler_->OnClose();
   handler_.reset();
-  Notify();
+  CheckRoom();
 }
 
 void StreamCall::Send(base::Rope message) {
@@ -81,7 +81,7 @@ void StreamCall::RunOnLoop() {
     taken_.clear();
     ended_.store(true);
     pending_bytes_.store(0);
-    Notify();
+    CheckRoom();
     return;
   }
   if (!taken_.empty()) SendHeaders(metadata);
@@ -102,35 +102,15 @@ void StreamCall::OnProgress() {
   // The queue counts prefixes too, so it can hold more than what Send was charged for.
   const std::size_t left = queue().ready_bytes();
   if (left < counted_bytes_) {
-    // Sequentially consistent, as is NotifyWhenBelow: either it sees these bytes gone, or the wish
-    // is seen here.
     pending_bytes_.fetch_sub(counted_bytes_ - left);
     counted_bytes_ = left;
   }
-  if (wants_notice_.load()) Notify();
+  if (room_.wanted()) CheckRoom();
 }
 
 void StreamCall::NotifyWhenBelow(std::size_t bytes, absl::AnyInvocable<void()> ready) {
-  {
-    const std::lock_guard lock(mu_);
-    notify_below_ = bytes;
-    notify_ = std::move(ready);
-    wants_notice_.store(true);
-  }
-  Notify();
-}
-
-void StreamCall::Notify() {
-  absl::AnyInvocable<void()> ready;
-  {
-    const std::lock_guard lock(mu_);
-    const bool over = ended_.load(std::memory_order_relaxed);
-    if (!notify_ || (!over && PendingBytes() > notify_below_)) return;
-    ready = std::move(notify_);
-    notify_ = nullptr;
-    wants_notice_.store(false);
-  }
-  ready();  // without the lock: it may send
+  room_.Set(bytes, std::move(ready));
+  CheckRoom();
 }
 
 }  // namespace etcd::transport

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/transport/grpc_call.h"
+#include "server/transport/room_notice.h"
 
 namespace etcd::transport {
 
@@ -36,8 +37,7 @@ class StreamCall final : public GrpcCall, public base::StreamSink {
   void OnProgress() override;
 
   void TellLoop();
-  // Runs the callback of NotifyWhenBelow if its time has come.
-  void Notify();
+  void CheckRoom() { room_.Check(PendingBytes(), ended_.load(std::memory_order_relaxed)); }
 
   std::unique_ptr<base::StreamHandler> handler_;
   std::vector<base::Rope> taken_;  // what RunOnLoop moves to the queue; kept for its memory
@@ -53,9 +53,7 @@ class StreamCall final : public GrpcCall, public base::StreamSink {
   std::optional<absl::Status> finish_;                // guarded by mu_
   std::unique_ptr<base::ResponseMetadata> metadata_;  // guarded by mu_
   bool told_ = false;                                 // guarded by mu_: RunOnLoop will come
-  std::size_t notify_below_ = 0;                      // guarded by mu_
-  absl::AnyInvocable<void()> notify_;                 // guarded by mu_
-  std::atomic<bool> wants_notice_{false};
+  RoomNotice room_;
 };
 
 }  // namespace etcd::transport

@@ -65,7 +65,7 @@ void UnaryCall::Dispatch() {
     Start();
     return;
   }
-  const Loop::Time now = session()->loop().now();
+  const net::Loop::Time now = session()->loop().now();
   if (now >= wait_end_) {
     Finish(OverloadedStatus(), nullptr);
     return;
@@ -101,8 +101,8 @@ void UnaryCall::Report(const absl::StatusOr<base::Body>& result) {
   if (observer == nullptr) return;
   timespec coarse{};
   clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
-  const Loop::Time now(std::chrono::seconds(coarse.tv_sec) +
-                       std::chrono::nanoseconds(coarse.tv_nsec));
+  const net::Loop::Time now(std::chrono::seconds(coarse.tv_sec) +
+                            std::chrono::nanoseconds(coarse.tv_nsec));
   const std::chrono::nanoseconds above = observer->report_above();
   if (now - begun() + kTickMax <= above) return;
   const auto took = std::chrono::steady_clock::now() - begun();

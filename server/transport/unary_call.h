@@ -7,6 +7,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "server/net/timer_queue.h"
 #include "server/transport/grpc_call.h"
 
 namespace etcd::transport {
@@ -33,8 +34,8 @@ class UnaryCall final : public GrpcCall {
 
   std::string request_;  // kept until the answer, for Report: the log keeps it longer
   bool has_request_ = false;
-  std::optional<Timer> retry_;  // waits for room in the response budget
-  Loop::Time wait_end_;
+  std::optional<net::Timer> retry_;  // waits for room in the response budget
+  net::Loop::Time wait_end_;
   std::optional<absl::StatusOr<base::Body>> result_;  // handed over by the mailbox
 };
 

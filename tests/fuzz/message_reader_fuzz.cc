@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "server/base/check.h"
+#include "server/base/gzip.h"
 #include "server/transport/grpc_codec.h"
-#include "server/transport/gzip.h"
 #include "server/transport/message_reader.h"
 #include "tests/fuzz/target.h"
 
@@ -15,7 +15,7 @@
 namespace etcd::fuzz {
 
 std::vector<std::string> Seeds() {
-  const std::string packed = transport::Gzip("compressed text");
+  const std::string packed = base::Gzip("compressed text");
   return {std::string("\x03\0\0\0\0\5hello\0\0\0\0\0\0\0\0\0\1x", 18),
           std::string("\x07\1\0\0\0", 5) + static_cast<char>(packed.size()) + packed,
           std::string("\x01\0\0\1\0\0", 6),

@@ -4,8 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "server/rafthttp/stream_codec.h"
-#include "tests/unit/rafthttp/peer_fixture.h"
-#include "tests/unit/rafthttp/raw_http.h"
+#include "tests/unit/rafthttp/fake_peer.h"
 
 // Peers that are dead, slow, foreign or broken.
 namespace etcd::rafthttp {
@@ -14,50 +13,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-// A peer that a test plays by hand: it takes the dials of the member.
-class FakePeer : public ::testing::Test {
- protected:
-  explicit FakePeer(const TransportOptions& options = FastOptions()) : member(1, options) {
-    member.transport().AddPeer(kFake, {listener.url()});
-  }
-  // The next connection that asks for `target`; answers probes on the way.
-  RawConnection AwaitDial(std::string_view target) {
-    while (true) {
-      RawConnection connection = listener.Accept();
-      const std::string head = connection.ReadUntil("\r\n\r\n");
-      if (head.find(target) != std::string::npos) {
-        last_head = head;
-        return connection;
-      }
-      if (head.empty()) return connection;
-    }
-  }
-  RawConnection AnswerDial(std::string_view target, std::string_view answer) {
-    RawConnection connection = AwaitDial(target);
-    connection.Send(answer);
-    return connection;
-  }
-  // Asks the member for a stream, as the peer would.
-  RawConnection AskForStream(std::string_view kind, bool small_buffer = false) const {
-    RawConnection stream = RawConnection::Dial(member.port());
-    if (small_buffer) stream.SmallReceiveBuffer();
-    stream.Send(Request("GET /raft/stream/" + std::string(kind) + "/2",
-                        "X-Server-Version: 3.6.16\r\nX-Min-Cluster-Version: 3.0.0\r\n"
-                        "X-Etcd-Cluster-ID: c1\r\nX-Raft-To: 1\r\n"));
-    stream.ReadUntil("\r\n\r\n");
-    return stream;
-  }
-
-  static constexpr MemberId kFake{2};
-  RawListener listener;
-  TestMember member;
-  std::string last_head;
-};
-
-constexpr std::string_view kGoodHead =
-    "HTTP/1.1 200 OK\r\nX-Etcd-Cluster-Id: c1\r\nX-Server-Version: 3.6.16\r\n"
-    "Transfer-Encoding: chunked\r\n\r\n";
 
 TEST_F(FakePeer, IsAskedForStreamsAsGoAsks) {
   AwaitDial("/raft/stream/msgapp/1");
@@ -114,49 +69,6 @@ TEST_F(FakePeer, RefusalsAndOddVersionsOnlyEndTheAttempt) {
   EXPECT_TRUE(member.AwaitActive(kFake));
 }
 
-// The reader does not read: messages are dropped and reported, the sender never waits.
-TEST_F(FakePeer, ASlowReaderLosesMessagesAndIsReported) {
-  RawConnection stream = AskForStream("msgapp", /*small_buffer=*/true);
-  const std::string payload(1 << 20, 'x');
-  std::uint64_t index = 0;
-  const auto full = [&] {
-    const std::lock_guard lock(member.receiver.mu);
-    return member.receiver.unreachable[kFake] > 0;
-  };
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!full() && std::chrono::steady_clock::now() < end) {
-    member.transport().Send({Append(member.id(), kFake, index++, {payload})});
-  }
-  EXPECT_TRUE(full());
-}
-
-class SmallQueue : public FakePeer {
- protected:
-  static TransportOptions Options() {
-    TransportOptions options = FastOptions();
-    options.write_timeout = std::chrono::minutes(1);
-    options.stream_messages_max = 8;
-    return options;
-  }
-  SmallQueue() : FakePeer(Options()) {}
-};
-
-// Beyond what the kernel and the connection take, the queue holds 8.
-TEST_F(SmallQueue, KeepsItsBoundWhenNothingIsRead) {
-  RawConnection stream = AskForStream("msgapp", /*small_buffer=*/true);
-  const std::string payload(1 << 20, 'x');
-  for (std::uint64_t i = 0; i < 64; ++i) {
-    member.transport().Send({Append(member.id(), kFake, i, {payload})});
-  }
-  ASSERT_TRUE(member.receiver.Await([&] { return member.receiver.unreachable[kFake] >= 32; }));
-  std::size_t sent = 0;
-  EXPECT_TRUE(member.observer.Await([&] {
-    sent = member.observer.sent_bytes[kFake];
-    return true;
-  }));
-  EXPECT_LT(sent, 24U << 20);
-}
-
 TEST_F(FakePeer, MessagesWithoutStreamsArePosted) {
   raft::Message message = Heartbeat(member.id(), kFake, 3);
   member.transport().Send({message});
@@ -173,6 +85,32 @@ TEST_F(FakePeer, APostThatFailsIsReported) {
   RawConnection post = AwaitDial("POST /raft HTTP/1.1");
   post.Send("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
   EXPECT_TRUE(member.receiver.Await([&] { return member.receiver.unreachable[kFake] > 0; }));
+}
+
+TEST_F(FakePeer, APostRefusedAsOfARemovedMemberIsHeard) {
+  member.transport().Send({Heartbeat(member.id(), kFake)});
+  RawConnection post = AwaitDial("POST /raft HTTP/1.1");
+  post.Send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_TRUE(member.receiver.Await([&] { return member.receiver.removed_by_peers == 1; }));
+}
+
+// A stream is no way around the checks of posts.
+TEST_F(FakePeer, OnlyMessagesForThisMemberAndOfMembersAreDelivered) {
+  member.receiver.Change([&] { member.receiver.removed.insert(MemberId(8)); });
+  raft::Message snapshot = Heartbeat(kFake, member.id(), 1);
+  snapshot.type = raft::MessageType::kSnap;
+  FrameBuffer frames;
+  MessageEncoder encoder;
+  encoder.Append(Heartbeat(kFake, MemberId(9), 2), frames);
+  encoder.Append(Heartbeat(MemberId(8), member.id(), 3), frames);
+  encoder.Append(snapshot, frames);
+  encoder.Append(Heartbeat(kFake, member.id(), 5), frames);
+  const std::string chunk = frames.Take().Flatten();
+  RawConnection stream = AnswerDial("/raft/stream/message/1", kGoodHead);
+  stream.Send(base::FormatHex(chunk.size()) + "\r\n" + chunk + "\r\n");
+  ASSERT_TRUE(member.receiver.Await([&] { return !member.receiver.received.empty(); }));
+  ASSERT_EQ(member.receiver.received.size(), 1U);
+  EXPECT_EQ(member.receiver.received[0].commit, Index(5));
 }
 
 TEST(PeerUrls, AreTriedInTurnAndNamesAreResolved) {

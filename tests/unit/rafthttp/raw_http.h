@@ -115,6 +115,10 @@ class RawListener {
 
   std::uint16_t port() const { return port_; }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  bool HasConnection() const {
+    pollfd entry{descriptor_, POLLIN, 0};
+    return ::poll(&entry, 1, 0) > 0;
+  }
   RawConnection Accept() const {
     pollfd entry{descriptor_, POLLIN, 0};
     if (::poll(&entry, 1, 20'000) <= 0) return RawConnection(-1);

@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cstring>
 #include <future>
 #include <memory>
 #include <string>
@@ -13,6 +11,7 @@
 #include "server/rafthttp/snapshot_body.h"
 #include "tests/unit/rafthttp/peer_fixture.h"
 #include "tests/unit/rafthttp/raw_http.h"
+#include "tests/unit/rafthttp/snapshot_fixture.h"
 
 namespace etcd::rafthttp {
 namespace {
@@ -22,39 +21,6 @@ using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::Pair;
 using ::testing::StartsWith;
-
-class StringSource final : public ports::SnapshotSource {
- public:
-  StringSource(std::string bytes, std::uint64_t announced)
-      : bytes_(std::move(bytes)), announced_(announced) {}
-  explicit StringSource(std::string bytes) : StringSource(bytes, bytes.size()) {}
-
-  std::uint64_t size() const override { return announced_; }
-  absl::StatusOr<std::size_t> Read(std::span<char> buffer) override {
-    const std::size_t count = std::min(buffer.size(), bytes_.size() - at_);
-    std::memcpy(buffer.data(), bytes_.data() + at_, count);
-    at_ += count;
-    return count;
-  }
-
- private:
-  const std::string bytes_;
-  const std::uint64_t announced_;
-  std::size_t at_ = 0;
-};
-
-raft::Message SnapMessage(MemberId from, MemberId to) {
-  raft::Message message;
-  message.type = raft::MessageType::kSnap;
-  message.from = from;
-  message.to = to;
-  message.term = Term(2);
-  message.snapshot.data = R"({"Root":{}})";
-  message.snapshot.metadata.index = Index(77);
-  message.snapshot.metadata.term = Term(2);
-  message.snapshot.metadata.conf_state.voters = {from, to};
-  return message;
-}
 
 std::string Framed(const raft::Message& message) {
   std::string bytes;
@@ -166,6 +132,8 @@ TEST_F(SnapshotTransfer, ToNobodyOrToTheDeadFails) {
   ASSERT_TRUE(AwaitReports(2));
   EXPECT_THAT(a.receiver.snapshot_reports,
               ElementsAre(Pair(MemberId(9), false), Pair(b.id(), false)));
+  // Raft sends it nothing but probes until it is heard of.
+  EXPECT_TRUE(a.receiver.Await([&] { return a.receiver.unreachable[b.id()] > 0; }));
 }
 
 TEST_F(SnapshotTransfer, StopEndsItWithOneReport) {

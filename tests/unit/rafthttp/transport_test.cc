@@ -85,5 +85,21 @@ TEST_F(Pair, ARemovedPeerIsNotTalkedTo) {
   EXPECT_EQ(b.receiver.received[0].commit, Index(9));
 }
 
+// --socket-reuse-port: the next process may listen while the one before it still does.
+TEST(ListenUrls, ShareAPortOnlyWhenTold) {
+  TransportOptions options;
+  options.listen_urls = {{"http", "127.0.0.1:0"}};
+  options.reuse_port = true;
+  Transport first(options);
+  const auto ports = first.Listen();
+  ASSERT_TRUE(ports.ok());
+  options.listen_urls = {{"http", "127.0.0.1:" + std::to_string(ports->front())}};
+  Transport second(options);
+  EXPECT_TRUE(second.Listen().ok());
+  options.reuse_port = false;
+  Transport third(options);
+  EXPECT_FALSE(third.Listen().ok());
+}
+
 }  // namespace
 }  // namespace etcd::rafthttp

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "server/base/gzip.h"
 #include "server/base/status.h"
 #include "server/transport/frame_scanner.h"
 #include "server/transport/grpc_codec.h"
@@ -104,7 +105,7 @@ TEST(MessageReader, RefusesALengthAboveTheLimitBeforeItComes) {
 
 TEST(Gunzip, BrokenInputIsInternal) {
   EXPECT_EQ(Gunzip("not gzip", 100).status().code(), absl::StatusCode::kInternal);
-  const std::string whole = Gzip("hello hello hello");
+  const std::string whole = base::Gzip("hello hello hello");
   EXPECT_EQ(*Gunzip(whole, 100), "hello hello hello");
   for (std::size_t cut = 0; cut < whole.size(); ++cut) {
     EXPECT_FALSE(Gunzip(std::string_view(whole).substr(0, cut), 100).ok()) << cut;

@@ -9,8 +9,8 @@
 #include <gtest/gtest.h>
 
 #include "server/base/errc.h"
+#include "server/base/gzip.h"
 #include "server/base/status.h"
-#include "server/transport/gzip.h"
 #include "tests/unit/transport/h2_client.h"
 #include "tests/unit/transport/test_server.h"
 
@@ -43,6 +43,21 @@ class GrpcCallTest : public testing::Test {
     if (server_.server == nullptr) server_.Start();
     client_ = std::make_unique<H2Client>(server_.port);
     id_ = client_->Call(path, body, std::move(extra));
+    EXPECT_TRUE(client_->Finish(id_));
+    return client_->stream(id_);
+  }
+
+  // The same with another method or content type than gRPC's.
+  H2Client::Stream& RunAs(const std::string& http_method, const std::string& content_type,
+                          const std::string& body) {
+    server_.Start();
+    client_ = std::make_unique<H2Client>(server_.port);
+    id_ = client_->Request({{":method", http_method},
+                            {":scheme", "http"},
+                            {":path", "/t.S/Echo"},
+                            {":authority", "x"},
+                            {"content-type", content_type}},
+                           body);
     EXPECT_TRUE(client_->Finish(id_));
     return client_->stream(id_);
   }
@@ -112,59 +127,37 @@ TEST_F(GrpcCallTest, ResponseMetadataIsSentWithBinaryValuesEncoded) {
 }
 
 TEST_F(GrpcCallTest, ContentTypeThatIsNotGrpcIs415) {
-  server_.Start();
-  H2Client client(server_.port);
-  const std::int32_t id = client.Request({{":method", "POST"},
-                                          {":scheme", "http"},
-                                          {":path", "/t.S/Echo"},
-                                          {":authority", "x"},
-                                          {"content-type", "application/json"}},
-                                         "{}");
-  ASSERT_TRUE(client.Finish(id));
-  EXPECT_EQ(client.stream(id).headers.at(":status"), "415");
-  EXPECT_TRUE(client.stream(id).body.empty());
+  const auto& answer = RunAs("POST", "application/json", "{}");
+  EXPECT_EQ(answer.headers.at(":status"), "415");
+  EXPECT_TRUE(answer.body.empty());
 }
 
 TEST_F(GrpcCallTest, MethodOtherThanPostIs405) {
-  server_.Start();
-  H2Client client(server_.port);
-  const std::int32_t id = client.Request({{":method", "GET"},
-                                          {":scheme", "http"},
-                                          {":path", "/t.S/Echo"},
-                                          {":authority", "x"},
-                                          {"content-type", "application/grpc"}},
-                                         "");
-  ASSERT_TRUE(client.Finish(id));
-  EXPECT_EQ(client.stream(id).headers.at(":status"), "405");
+  const auto& answer = RunAs("GET", "application/grpc", "");
+  EXPECT_EQ(answer.headers.at(":status"), "405");
 }
 
 TEST_F(GrpcCallTest, ContentSubtypeIsEchoed) {
-  server_.Start();
-  H2Client client(server_.port);
-  const std::int32_t id = client.Request({{":method", "POST"},
-                                          {":scheme", "http"},
-                                          {":path", "/t.S/Echo"},
-                                          {":authority", "x"},
-                                          {"content-type", "application/grpc+proto"}},
-                                         GrpcMessage("x"));
-  ASSERT_TRUE(client.Finish(id));
-  EXPECT_EQ(client.stream(id).headers.at("content-type"), "application/grpc+proto");
+  const auto& answer = RunAs("POST", "application/grpc+proto", GrpcMessage("x"));
+  EXPECT_EQ(answer.headers.at("content-type"), "application/grpc+proto");
 }
 
 TEST_F(GrpcCallTest, GzipRequestIsInflated) {
   const std::string text(10000, 'z');
-  const auto& answer = Run("/t.S/Echo", GrpcMessage(Gzip(text), 1), {{"grpc-encoding", "gzip"}});
+  const auto& answer =
+      Run("/t.S/Echo", GrpcMessage(base::Gzip(text), 1), {{"grpc-encoding", "gzip"}});
   EXPECT_TRUE(answer.body == GrpcMessage(text));
 }
 
 TEST_F(GrpcCallTest, GzipBombIsBounded) {
-  const auto& answer = Run("/t.S/Echo", GrpcMessage(Gzip(std::string(64 * 1024 * 1024, 'z')), 1),
-                           {{"grpc-encoding", "gzip"}});
+  const auto& answer =
+      Run("/t.S/Echo", GrpcMessage(base::Gzip(std::string(64 * 1024 * 1024, 'z')), 1),
+          {{"grpc-encoding", "gzip"}});
   EXPECT_EQ(answer.GrpcStatus(), 8);
 }
 
 TEST_F(GrpcCallTest, CompressedFlagWithoutEncodingIsInternal) {
-  const auto& answer = Run("/t.S/Echo", GrpcMessage(Gzip("x"), 1));
+  const auto& answer = Run("/t.S/Echo", GrpcMessage(base::Gzip("x"), 1));
   EXPECT_EQ(answer.GrpcStatus(), 13);
 }
 

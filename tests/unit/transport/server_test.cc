@@ -14,6 +14,18 @@
 namespace etcd::transport {
 namespace {
 
+// A method that never answers: it keeps its calls open.
+struct WaitingMethod {
+  explicit WaitingMethod(TestServer& server) {
+    server.Unary("/t.S/Wait", [this](auto, std::string_view, base::UnaryDone done) {
+      answers.push_back(std::move(done));
+      ++waiting;
+    });
+  }
+  std::vector<base::UnaryDone> answers;
+  std::atomic<int> waiting = 0;
+};
+
 TEST(ServerStop, SaysGoodbyeAndLetsCallsEnd) {
   TestServer server;
   std::atomic<bool> started = false;
@@ -62,16 +74,11 @@ TEST(ServerStop, IdleConnectionsDoNotHoldItUp) {
 
 TEST(ServerStop, CutsStreamsWhenThePatienceIsOver) {
   TestServer server;
-  std::atomic<int> waiting = 0;
-  std::vector<base::UnaryDone> answers;
-  server.Unary("/t.S/Wait", [&](auto, std::string_view, base::UnaryDone done) {
-    answers.push_back(std::move(done));
-    ++waiting;
-  });
+  WaitingMethod method(server);
   server.Start();
   H2Client client(server.port);
   const std::int32_t id = client.Call("/t.S/Wait", GrpcMessage(""));
-  ASSERT_TRUE(client.RunUntil([&] { return waiting == 1; }));
+  ASSERT_TRUE(client.RunUntil([&] { return method.waiting == 1; }));
   std::thread stopper([&] { server.server->Stop(std::chrono::milliseconds(50)); });
   client.RunUntil([&] { return false; });
   EXPECT_TRUE(client.connection_closed());
@@ -151,12 +158,7 @@ TEST(CallContextExecutor, RunsTasksOnTheLoopOfTheCall) {
 TEST(ConcurrentStreams, AboveTheLimitAreRefused) {
   TestServer server;
   server.options.concurrent_streams_max = 2;
-  std::atomic<int> waiting = 0;
-  std::vector<base::UnaryDone> answers;
-  server.Unary("/t.S/Wait", [&](auto, std::string_view, base::UnaryDone done) {
-    answers.push_back(std::move(done));
-    ++waiting;
-  });
+  WaitingMethod method(server);
   server.Start();
   // By hand: a real client would wait instead of breaking the limit.
   RawClient client(server.port);
@@ -168,7 +170,7 @@ TEST(ConcurrentStreams, AboveTheLimitAreRefused) {
   // RST_STREAM with REFUSED_STREAM on stream 5.
   const std::string refused = H2Frame(3, 0, 5, std::string("\0\0\0\x07", 4));
   EXPECT_NE(client.ReadUntil(refused).find(refused), std::string::npos);
-  EXPECT_EQ(waiting, 2);
+  EXPECT_EQ(method.waiting, 2);
 }
 
 }  // namespace

@@ -1,31 +1,27 @@
 #pragma once
 
-#include <array>
-#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include <absl/container/flat_hash_set.h>
-#include <absl/functional/function_ref.h>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include "server/base/clock.h"
 #include "server/base/executor.h"
-#include "server/transport/out_buffer.h"
-#include "server/transport/timer_queue.h"
+#include "server/net/timer_queue.h"
 
-namespace etcd::transport {
+namespace etcd::net {
 
-class Connection;
 class Loop;
 
 // A piece of work for a loop: the object that has something to tell it (an answered call, a sink
@@ -36,19 +32,28 @@ class LoopTask {
   virtual void RunOnLoop() = 0;
 };
 
-// How other threads reach a loop, also as the executor of its connections. Thread-safe; outlives
-// the loop, so that a handler may complete a call at any time: what arrives after Close is dropped.
-// Unbounded: every task belongs to an open call, and a call has at most one task in it.
+// Something with bytes to write at the end of a round.
+class Flushable {
+ public:
+  virtual ~Flushable() = default;
+  virtual void Flush() = 0;
+};
+
+// How other threads reach a loop, also as the executor of what lives there. Thread-safe; outlives
+// the loop, so that an answer may come at any time: what arrives after Close is dropped.
+// Unbounded: its users bound what they post (a call has at most one task in it).
 class Mailbox final : public base::Executor {
  public:
   explicit Mailbox(Loop* loop) : loop_(loop) {}
 
   // Executor
-  void Post(base::Task task) override;
+  void Post(base::Task task) override { TryPost(std::move(task)); }
   void PostAfter(std::chrono::nanoseconds delay, base::Task task) override;
   const base::Clock& clock() const override { return clock_; }
 
-  // One wake-up for all tasks that arrive before the loop takes them.
+  // One wake-up for all that arrives before the loop looks. False: the loop has ended, and the task
+  // was dropped.
+  bool TryPost(base::Task task);
   void Push(std::shared_ptr<LoopTask> task);
   // True on the thread of the loop, where completions need no hop.
   bool OnLoopThread() const;
@@ -73,51 +78,43 @@ class Mailbox final : public base::Executor {
 };
 using MailboxPtr = std::shared_ptr<Mailbox>;
 
-// One event loop: a thread, an io_context, and the connections pinned to it. All but the
-// mailbox and Start/Join is for the loop thread.
+// One event loop: a thread, an io_context, and the sockets pinned to it. All but the mailbox,
+// Start and Join is for the loop thread.
 class Loop {
  public:
   using Time = TimerQueue::Time;
 
-  explicit Loop(std::size_t half_open_max);
+  explicit Loop(std::size_t read_buffer_bytes);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  void Start(std::size_t number);
-  // Ends the thread after the running handler. The connections must be closed before.
+  // `thread_name`: at most 15 characters.
+  void Start(std::string thread_name);
+  // Ends the thread after the running handler, and lets go of what waited for a descriptor. What
+  // it served must be closed before. Not on the loop thread.
   void Join();
 
-  // Thread-safe.
   const MailboxPtr& mailbox() const { return mailbox_; }
-  void RunAfter(std::chrono::nanoseconds delay, base::Task task);
 
-  // Every handler of the io_context runs inside Run: afterwards completions that were posted and
-  // connections that have something to write are dealt with, once for all.
+  // Every handler of the io_context runs inside Run: afterwards what was posted and what has
+  // something to write is dealt with, once for all. Does nothing once Join has ended the thread.
   template <typename Function>
   void Run(Function&& function) {
+    if (ended_) return;
     Enter();
     std::forward<Function>(function)();
     Settle();
   }
+  void RunAfter(std::chrono::nanoseconds delay, base::Task task);
 
   boost::asio::io_context& io() { return io_; }
   TimerQueue& timers() { return timers_; }
   Time now() const { return now_; }  // of the running handler
-  std::span<char> read_buffer() { return *read_buffer_; }
-  OutBuffer& scratch() { return scratch_; }
-
-  void Add(std::shared_ptr<Connection> connection);
-  void Remove(const std::shared_ptr<Connection>& connection);
-  // The connection is flushed before the loop sleeps.
-  void MarkDirty(std::shared_ptr<Connection> connection);
-  // Connections that have not proved to be clients yet, oldest first; the oldest gives way when
-  // there are too many.
-  void AddHalfOpen(Connection* connection);
-  void RemoveHalfOpen(Connection* connection);
-
-  void ForEachConnection(absl::FunctionRef<void(Connection&)> visit);
-  std::size_t connection_count() const { return connections_.size(); }
+  // Scratch for one read; what is in it counts only until the next one.
+  std::span<char> read_buffer() { return {read_buffer_.get(), read_buffer_bytes_}; }
+  // Flushed before the loop sleeps, once for each call.
+  void MarkDirty(std::shared_ptr<Flushable> connection);
 
  private:
   using AsioTimer =
@@ -132,22 +129,20 @@ class Loop {
 
   boost::asio::io_context io_{1};
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
-  std::thread thread_;
-  MailboxPtr mailbox_;
+  const MailboxPtr mailbox_;
   TimerQueue timers_;
   AsioTimer asio_timer_;
   std::optional<Time> armed_for_;  // when asio_timer_ fires
   Time now_;
   bool in_handler_ = false;  // Settle will come
-  std::unique_ptr<std::array<char, 64 * 1024>> read_buffer_;
-  OutBuffer scratch_;
+  bool ended_ = false;
+  const std::size_t read_buffer_bytes_;
+  const std::unique_ptr<char[]> read_buffer_;
   Mailbox::Batch running_;
-  std::vector<std::shared_ptr<Connection>> dirty_;
-  std::vector<std::shared_ptr<Connection>> flushing_;
-  absl::flat_hash_set<std::shared_ptr<Connection>> connections_;
+  std::vector<std::shared_ptr<Flushable>> dirty_;
+  std::vector<std::shared_ptr<Flushable>> flushing_;
   std::list<std::unique_ptr<Timer>> delayed_;  // of RunAfter
-  std::list<Connection*> half_open_;
-  std::size_t half_open_max_;
+  std::thread thread_;
 };
 
-}  // namespace etcd::transport
+}  // namespace etcd::net

@@ -1,22 +1,39 @@
-#include "server/rafthttp/address.h"
+#include "server/net/address.h"
 
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "server/base/status.h"
-#include "server/rafthttp/socket.h"
 
-namespace etcd::rafthttp {
+namespace etcd::net {
 namespace {
+
+constexpr int kKeepaliveSeconds = 30;
 
 absl::Status SystemError(const std::string& what) {
   return base::MakeStatus(absl::StatusCode::kUnavailable, what + ": " + std::strerror(errno));
+}
+
+void SetOption(int descriptor, int level, int name, int value) {
+  ::setsockopt(descriptor, level, name, &value, sizeof value);
+}
+
+std::string JoinHostPort(const std::string& host, const std::string& port) {
+  return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
+}
+
+// Of a bound or accepted socket; 0 for unix sockets.
+std::uint16_t PortOf(const Address& address) {
+  if (address.bytes.ss_family == AF_UNIX) return 0;
+  // The port is at the same place in both families.
+  return ntohs(reinterpret_cast<const sockaddr_in&>(address.bytes).sin_port);
 }
 
 absl::StatusOr<Address> UnixAddress(const std::string& path) {
@@ -32,17 +49,16 @@ absl::StatusOr<Address> UnixAddress(const std::string& path) {
   return address;
 }
 
-absl::StatusOr<std::vector<Address>> Lookup(const config::Url& url, int flags) {
-  ASSIGN_OR_RETURN(config::HostPort parts, config::SplitHostPort(url.host));
+absl::StatusOr<std::vector<Address>> AskSystem(const Endpoint& endpoint, int flags) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = flags | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const char* const host = parts.host.empty() ? nullptr : parts.host.c_str();
-  const int result = ::getaddrinfo(host, parts.port.c_str(), &hints, &found);
+  const char* const host = endpoint.host.empty() ? nullptr : endpoint.host.c_str();
+  const int result = ::getaddrinfo(host, endpoint.port.c_str(), &hints, &found);
   if (result != 0) {
     return base::MakeStatus(absl::StatusCode::kUnavailable,
-                            "lookup " + parts.host + ": " + ::gai_strerror(result));
+                            "lookup " + endpoint.host + ": " + ::gai_strerror(result));
   }
   std::vector<Address> addresses;
   for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
@@ -55,14 +71,16 @@ absl::StatusOr<std::vector<Address>> Lookup(const config::Url& url, int flags) {
   return addresses;
 }
 
-absl::StatusOr<BoundSocket> BindAddress(const Address& address, const std::string& where) {
+absl::StatusOr<BoundSocket> BindAddress(const Address& address, const std::string& where,
+                                        BindOptions options) {
   const int family = address.bytes.ss_family;
   const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return SystemError("listen " + where);
-  const int on = 1;
-  const int off = 0;
-  ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (family == AF_INET6) ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (family != AF_UNIX) {
+    SetOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (options.reuse_port) SetOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+  }
+  if (family == AF_INET6) SetOption(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&address.bytes), address.size) != 0 ||
       ::listen(descriptor, SOMAXCONN) != 0) {
     const absl::Status error = SystemError("listen " + where);
@@ -72,63 +90,61 @@ absl::StatusOr<BoundSocket> BindAddress(const Address& address, const std::strin
   Address bound;
   bound.size = sizeof bound.bytes;
   ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound.bytes), &bound.size);
-  if (family == AF_UNIX) return BoundSocket{descriptor, 0};
-  // The port is at the same place in both families.
-  return BoundSocket{descriptor, ntohs(reinterpret_cast<const sockaddr_in&>(bound.bytes).sin_port)};
+  return BoundSocket{descriptor, PortOf(bound)};
 }
 
 absl::StatusOr<BoundSocket> BindUnix(const std::string& path) {
   ASSIGN_OR_RETURN(const Address address, UnixAddress(path));
   struct stat info {};
   if (::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(path.c_str());
-  return BindAddress(address, "unix " + path);
+  return BindAddress(address, "unix " + path, {});
 }
 
 }  // namespace
 
 std::string ToText(const Address& address) {
   char text[INET6_ADDRSTRLEN] = {};
+  const std::string port = std::to_string(PortOf(address));
   if (address.bytes.ss_family == AF_INET) {
     const auto& in = reinterpret_cast<const sockaddr_in&>(address.bytes);
-    return std::string(::inet_ntop(AF_INET, &in.sin_addr, text, sizeof text)) + ":" +
-           std::to_string(ntohs(in.sin_port));
+    return std::string(::inet_ntop(AF_INET, &in.sin_addr, text, sizeof text)) + ":" + port;
   }
   if (address.bytes.ss_family != AF_INET6) return "@";
   const auto& in6 = reinterpret_cast<const sockaddr_in6&>(address.bytes);
-  const std::string port = std::to_string(ntohs(in6.sin6_port));
   if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr)) {
     ::inet_ntop(AF_INET, &in6.sin6_addr.s6_addr[12], text, sizeof text);
     return std::string(text) + ":" + port;
   }
   ::inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof text);
-  return "[" + std::string(text) + "]:" + port;
+  return JoinHostPort(text, port);
 }
 
-std::optional<Address> LiteralAddress(const config::Url& url) {
-  if (url.is_unix()) {
-    auto address = UnixAddress(url.host);
+std::optional<Address> LiteralAddress(const Endpoint& endpoint) {
+  if (!endpoint.unix_path.empty()) {
+    auto address = UnixAddress(endpoint.unix_path);
     return address.ok() ? std::optional(*address) : std::nullopt;
   }
-  const auto found = Lookup(url, AI_NUMERICHOST);
+  const auto found = AskSystem(endpoint, AI_NUMERICHOST);
   if (!found.ok() || found->empty()) return std::nullopt;
   return found->front();
 }
 
-absl::StatusOr<std::vector<Address>> Resolve(const config::Url& url) {
-  if (const auto literal = LiteralAddress(url)) return std::vector<Address>{*literal};
-  if (url.is_unix()) return UnixAddress(url.host).status();
-  return Lookup(url, 0);
+absl::StatusOr<std::vector<Address>> Resolve(const Endpoint& endpoint) {
+  if (const auto literal = LiteralAddress(endpoint)) return std::vector<Address>{*literal};
+  if (!endpoint.unix_path.empty()) return UnixAddress(endpoint.unix_path).status();
+  return AskSystem(endpoint, 0);
 }
 
-absl::StatusOr<BoundSocket> Bind(const config::Url& url) {
-  if (url.is_unix()) return BindUnix(url.host);
+absl::StatusOr<BoundSocket> Bind(const Endpoint& endpoint, BindOptions options) {
+  if (!endpoint.unix_path.empty()) return BindUnix(endpoint.unix_path);
   // No host: both families where there is IPv6, whose wildcard takes IPv4 too.
-  if (url.host.starts_with(':')) {
-    auto bound = Bind({url.scheme, "[::]" + url.host});
-    return bound.ok() ? bound : Bind({url.scheme, "0.0.0.0" + url.host});
+  if (endpoint.host.empty()) {
+    auto bound = Bind({"::", endpoint.port, {}}, options);
+    return bound.ok() ? bound : Bind({"0.0.0.0", endpoint.port, {}}, options);
   }
-  ASSIGN_OR_RETURN(const std::vector<Address> addresses, Lookup(url, AI_PASSIVE));
-  return BindAddress(addresses.front(), "tcp " + url.host);
+  ASSIGN_OR_RETURN(const std::vector<Address> addresses, AskSystem(endpoint, AI_PASSIVE));
+  return BindAddress(addresses.front(), "tcp " + JoinHostPort(endpoint.host, endpoint.port),
+                     options);
 }
 
 absl::StatusOr<int> BeginConnect(const Address& address) {
@@ -145,4 +161,20 @@ absl::StatusOr<int> BeginConnect(const Address& address) {
   return error;
 }
 
-}  // namespace etcd::rafthttp
+absl::Status ConnectResult(int descriptor) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (error == 0) return absl::OkStatus();
+  return base::MakeStatus(absl::StatusCode::kUnavailable,
+                          std::string("connect: ") + std::strerror(error));
+}
+
+void SetTcpOptions(int descriptor) {
+  SetOption(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+  SetOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+  SetOption(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveSeconds);
+  SetOption(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveSeconds);
+}
+
+}  // namespace etcd::net

@@ -1,32 +1,30 @@
-#include "server/transport/loop.h"
+#include "server/net/loop.h"
 
-#include <algorithm>
 #include <pthread.h>
-#include <string>
 
 #include <boost/asio/post.hpp>
 
 #include "server/base/check.h"
-#include "server/transport/connection.h"
 
-namespace etcd::transport {
+namespace etcd::net {
 namespace {
 
 thread_local const Loop* current_loop = nullptr;
 
 }  // namespace
 
+bool Mailbox::TryPost(base::Task task) {
+  const std::lock_guard lock(mu_);
+  if (loop_ == nullptr) return false;
+  batch_.functions.push_back(std::move(task));
+  WakeLocked();
+  return true;
+}
+
 void Mailbox::Push(std::shared_ptr<LoopTask> task) {
   const std::lock_guard lock(mu_);
   if (loop_ == nullptr) return;
   batch_.tasks.push_back(std::move(task));
-  WakeLocked();
-}
-
-void Mailbox::Post(base::Task task) {
-  const std::lock_guard lock(mu_);
-  if (loop_ == nullptr) return;
-  batch_.functions.push_back(std::move(task));
   WakeLocked();
 }
 
@@ -68,20 +66,20 @@ void Mailbox::Close() {
   dropped.functions.swap(batch_.functions);
 }
 
-Loop::Loop(std::size_t half_open_max)
+Loop::Loop(std::size_t read_buffer_bytes)
     : mailbox_(std::make_shared<Mailbox>(this)),
       asio_timer_(io_),
       now_(std::chrono::steady_clock::now()),
-      read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
-      half_open_max_(std::max<std::size_t>(half_open_max, 1)) {
+      read_buffer_bytes_(read_buffer_bytes),
+      read_buffer_(std::make_unique<char[]>(read_buffer_bytes)) {
   work_.emplace(io_.get_executor());
 }
 
 Loop::~Loop() { CHECK(!thread_.joinable()) << "loop destroyed while it runs"; }
 
-void Loop::Start(std::size_t number) {
-  thread_ = std::thread([this, number]() noexcept {
-    pthread_setname_np(pthread_self(), ("client-" + std::to_string(number)).c_str());
+void Loop::Start(std::string thread_name) {
+  thread_ = std::thread([this, name = std::move(thread_name)]() noexcept {
+    pthread_setname_np(pthread_self(), name.c_str());
     current_loop = this;
     io_.run();
     current_loop = nullptr;
@@ -92,6 +90,10 @@ void Loop::Join() {
   io_.stop();
   if (thread_.joinable()) thread_.join();
   mailbox_->Close();
+  ended_ = true;
+  // Waits that were canceled still hold their connections.
+  io_.restart();
+  io_.poll();
 }
 
 void Loop::RunAfter(std::chrono::nanoseconds delay, base::Task task) {
@@ -134,7 +136,7 @@ void Loop::Settle() {
 void Loop::ArmTimer() {
   const std::optional<Time> earliest = timers_.Earliest();
   // A timer that was moved to later fires early once and is armed again: deadlines are mostly
-  // disarmed long before they are due, and this way they cost no system call.
+  // moved or disarmed long before they are due, and this way they cost no system call.
   if (!earliest || (armed_for_ && *armed_for_ <= *earliest)) return;
   armed_for_ = earliest;
   asio_timer_.expires_at(*earliest);
@@ -145,28 +147,10 @@ void Loop::ArmTimer() {
   });
 }
 
-void Loop::Add(std::shared_ptr<Connection> connection) {
-  connections_.insert(std::move(connection));
-}
-
-void Loop::Remove(const std::shared_ptr<Connection>& connection) { connections_.erase(connection); }
-
-void Loop::MarkDirty(std::shared_ptr<Connection> connection) {
+void Loop::MarkDirty(std::shared_ptr<Flushable> connection) {
   dirty_.push_back(std::move(connection));
   // A destructor that runs between two handlers may complete a call.
   if (!in_handler_) Wake();
 }
 
-void Loop::AddHalfOpen(Connection* connection) {
-  if (half_open_.size() >= half_open_max_) half_open_.front()->Close();
-  half_open_.push_back(connection);
-}
-
-void Loop::RemoveHalfOpen(Connection* connection) { half_open_.remove(connection); }
-
-void Loop::ForEachConnection(absl::FunctionRef<void(Connection&)> visit) {
-  const std::vector<std::shared_ptr<Connection>> all(connections_.begin(), connections_.end());
-  for (const auto& connection : all) visit(*connection);
-}
-
-}  // namespace etcd::transport
+}  // namespace etcd::net

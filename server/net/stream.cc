@@ -1,10 +1,10 @@
-#include "server/transport/socket.h"
+#include "server/net/stream.h"
 
 #include <cerrno>
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace etcd::transport {
+namespace etcd::net {
 namespace {
 
 IoResult FromErrno(IoResult::Kind would_block) {
@@ -40,7 +40,7 @@ class PlainStream final : public ByteStream {
   void ShutdownWrite() override { ::shutdown(descriptor_, SHUT_WR); }
 
  private:
-  int descriptor_;
+  const int descriptor_;
 };
 
 }  // namespace
@@ -49,4 +49,4 @@ std::unique_ptr<ByteStream> MakePlainStream(int descriptor) {
   return std::make_unique<PlainStream>(descriptor);
 }
 
-}  // namespace etcd::transport
+}  // namespace etcd::net

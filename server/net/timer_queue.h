@@ -7,19 +7,23 @@
 #include <absl/container/btree_set.h>
 #include <absl/functional/any_invocable.h>
 
-namespace etcd::transport {
+namespace etcd::net {
 
 class Timer;
 
 // The timers of one loop, ordered by due time. Arming and disarming is cheap, since every call with
-// a deadline does both and hardly any fires. Loop thread only; outlives its timers.
+// a deadline and every read of a connection does so, and hardly any timer fires. Loop thread only;
+// outlives its timers.
 class TimerQueue {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // Runs the timers due at `now`. Those armed meanwhile wait for the next call.
+  // Runs the timers due at `now`, earliest first, also those that a callback arms for a time not
+  // after it: callbacks arm theirs for later.
   void RunDue(Time now);
-  std::optional<Time> Earliest() const;
+  std::optional<Time> Earliest() const {
+    return armed_.empty() ? std::nullopt : std::optional(armed_.begin()->first);
+  }
 
  private:
   friend class Timer;
@@ -28,6 +32,8 @@ class TimerQueue {
 
 class Timer {
  public:
+  // The callback may destroy any timer, also this one if it touches nothing that it captured
+  // afterwards.
   Timer(TimerQueue& queue, absl::AnyInvocable<void()> callback)
       : queue_(queue), callback_(std::move(callback)) {}
   ~Timer() { Disarm(); }
@@ -47,4 +53,4 @@ class Timer {
   bool armed_ = false;
 };
 
-}  // namespace etcd::transport
+}  // namespace etcd::net
