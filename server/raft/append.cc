@@ -19,6 +19,16 @@ bool IsContiguous(const Message& m) {
   return true;
 }
 
+// The progress of a member that answered, which is recently active by that; null when this one does
+// not lead, or not the sender.
+Progress* ActiveSender(Leader* leader, MemberId from, MemberId self) {
+  if (leader == nullptr || from == self) return nullptr;
+  const auto it = leader->progress.find(from);
+  if (it == leader->progress.end()) return nullptr;
+  it->second.recently_active = true;
+  return &it->second;
+}
+
 }  // namespace
 
 // ---- Proposals ----
@@ -140,11 +150,9 @@ void Core::HandleHeartbeat(const Message& m) {
 
 void Core::HandleAppendResponse(const Message& m) {
   auto* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr) return;
-  const auto it = leader->progress.find(m.from);
-  if (it == leader->progress.end() || m.from == config_.id) return;
-  Progress& progress = it->second;
-  progress.recently_active = true;
+  Progress* const sender = ActiveSender(leader, m.from, config_.id);
+  if (sender == nullptr) return;
+  Progress& progress = *sender;
   if (!m.reject) return HandleAcknowledged(*leader, m.from, m.index);
   Index hint = m.reject_hint;
   // The follower's hint is its largest entry of a term <= ours; ours of a term <= that one's is
@@ -176,11 +184,9 @@ void Core::HandleAcknowledged(Leader& leader, MemberId from, Index index) {
 
 void Core::HandleHeartbeatResponse(const Message& m) {
   auto* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr) return;
-  const auto it = leader->progress.find(m.from);
-  if (it == leader->progress.end() || m.from == config_.id) return;
-  Progress& progress = it->second;
-  progress.recently_active = true;
+  Progress* const sender = ActiveSender(leader, m.from, config_.id);
+  if (sender == nullptr) return;
+  Progress& progress = *sender;
   progress.flow_paused = false;
   // Something may have been lost on the way: an append, empty if need be, asks where it stands.
   if (progress.match < log_.last_index() || progress.state == ProgressState::kProbe) {

@@ -19,7 +19,7 @@ import tempfile
 import time
 
 import peers
-from etcd_process import EtcdError, EtcdProcess, free_ports, server_binary, wait_until
+from etcd_process import EtcdError, EtcdProcess, Started, free_ports, server_binary, wait_until
 
 CLIENT = os.environ.get("CLUSTER_CLIENT") or os.path.join(
     os.path.dirname(server_binary()), "cluster_client")
@@ -64,7 +64,7 @@ class Member(EtcdProcess):
             return log.read()
 
 
-class Cluster:
+class Cluster(Started):
     """members    "ours", "v34", ...: one for each member
     network       a Network, or None: loopback
     args, env     of all members
@@ -106,16 +106,6 @@ class Cluster:
     def close(self):
         for member in self.members:
             member.close()
-
-    def __enter__(self):
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(self, *_):
-        self.close()
 
     # ---- What it is like.
 

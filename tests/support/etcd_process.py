@@ -36,7 +36,21 @@ class EtcdError(Exception):
     """The process did not do what was asked; the message carries the end of its log."""
 
 
-class EtcdProcess:
+class Started:
+    """For `with`: start() at its beginning, close() at its end, and when the start fails."""
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class EtcdProcess(Started):
     """One member.
 
     binary        the server; default: server_binary()
@@ -166,13 +180,6 @@ class EtcdProcess:
         """Kills what runs and removes the directory."""
         self.kill()
         shutil.rmtree(self._own_dir, ignore_errors=True)
-
-    def __enter__(self):
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
 
     def __exit__(self, kind, *_):
         if kind is not None:

@@ -3,9 +3,11 @@
     binary = peers.binary("v36")      # exits the test as skipped when it cannot be had
 """
 
+import argparse
 import os
 import subprocess
 import sys
+import unittest
 
 from etcd_process import REPOSITORY, server_binary
 
@@ -46,3 +48,12 @@ def _build():
     if built.returncode != 0:
         sys.exit("the Go etcds do not build")
     return built.stdout.strip()
+
+
+def run_tests(test_case):
+    """The main of a test that compares with etcd 3.6: its class gets the server as `peer`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peer", help="real etcd 3.6; built from its module when not given")
+    options, rest = parser.parse_known_args()
+    test_case.peer = options.peer or binary("v36")
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)

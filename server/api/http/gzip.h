@@ -1,14 +1,10 @@
 #pragma once
 
-#include <string>
 #include <string_view>
 
 namespace etcd::api::http {
 
 // True when an Accept-Encoding header asks for gzip (and does not weigh it 0).
 bool AcceptsGzip(std::string_view accept_encoding);
-
-// A gzip member with `bytes`.
-std::string Gzip(const std::string& bytes);
 
 }  // namespace etcd::api::http

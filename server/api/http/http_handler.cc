@@ -6,6 +6,7 @@
 #include "server/api/http/gzip.h"
 #include "server/api/http/health.h"
 #include "server/api/http/reply.h"
+#include "server/base/gzip.h"
 
 namespace etcd::api::http {
 namespace {
@@ -18,7 +19,7 @@ void ServeMetrics(const Deps& deps, const base::HttpRequest& request,
   std::string body = deps.metrics();
   if (AcceptsGzip(request.Header("accept-encoding"))) {
     headers.emplace_back("Content-Encoding", "gzip");
-    body = Gzip(body);
+    body = base::Gzip(body);
   }
   responder.Reply(200, std::move(headers), std::move(body));
 }

@@ -18,6 +18,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+import peers  # noqa: E402
 from etcd_process import EtcdProcess, server_binary, wait_until  # noqa: E402
 
 TOOL = os.path.join(ROOT, "build", "release", "bin", "differential")
@@ -44,20 +45,6 @@ MUST_HIT = [
 # that one revision (the from-key hole of v3-api.md 3.4): "range failed to find revision pair", or a
 # panic inside a transaction. The rest of such a pair is lost; more than this share is a failure.
 PEER_DEATHS_MAX = 0.1
-
-
-def peer_binary(name):
-    if name == "v34":
-        return "/usr/bin/etcd"
-    if name in ("v36", "v37"):
-        built = subprocess.run([os.path.join(ROOT, "bench", "peers", "build.sh")],
-                               stdout=subprocess.PIPE, text=True, check=False)
-        if built.returncode == 77:
-            sys.exit(77)
-        if built.returncode != 0:
-            sys.exit("peers do not build")
-        return os.path.join(built.stdout.strip(), name, "etcd")
-    return name
 
 
 def run_pair(ours, theirs, options, seed):
@@ -92,7 +79,8 @@ def main():
     parser.add_argument("--ours", default=None)
     parser.add_argument("--jobs", type=int, default=4)
     options = parser.parse_args()
-    theirs = peer_binary(options.peer)
+    known = ("v34", *peers.BUILT)
+    theirs = peers.binary(options.peer) if options.peer in known else options.peer
     ours = options.ours or server_binary()
     errors, used, deaths = set(), collections.Counter(), 0
     seeds = [options.first_seed + i * options.sequences for i in range(options.pairs)]

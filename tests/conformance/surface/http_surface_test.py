@@ -5,7 +5,6 @@ a value) and the listed headers must be equal.
     http_surface_test.py [--peer BINARY]
 """
 
-import argparse
 import base64
 import http.client
 import json
@@ -15,8 +14,8 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+import peers  # noqa: E402
 from etcd_process import EtcdProcess, wait_until  # noqa: E402
-from peer_binary import peer_binary  # noqa: E402
 
 HEADERS = ("content-type", "allow", "location", "x-content-type-options",
            "grpc-metadata-content-type", "access-control-allow-methods",
@@ -205,8 +204,4 @@ class HttpSurfaceTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", help="real etcd 3.6; built from its module when not given")
-    options, rest = parser.parse_known_args()
-    HttpSurfaceTest.peer = options.peer or peer_binary()
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    peers.run_tests(HttpSurfaceTest)

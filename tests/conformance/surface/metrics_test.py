@@ -5,7 +5,6 @@ member, and after one call of each RPC.
     metrics_test.py [--peer BINARY]
 """
 
-import argparse
 import os
 import re
 import sys
@@ -14,8 +13,8 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import grpc  # noqa: E402
+import peers  # noqa: E402
 from etcd_process import EtcdProcess, wait_until  # noqa: E402
-from peer_binary import peer_binary  # noqa: E402
 
 # Families of the peer that ours need not have.
 EXCEPTIONS = {
@@ -173,8 +172,4 @@ class MetricsTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", help="real etcd 3.6; built from its module when not given")
-    options, rest = parser.parse_known_args()
-    MetricsTest.peer = options.peer or peer_binary()
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    peers.run_tests(MetricsTest)

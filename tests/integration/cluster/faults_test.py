@@ -11,7 +11,6 @@ On loopback (no root) without the faults of the network.
 
 import argparse
 import os
-import random
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import flags  # noqa: E402
 
+import seeds  # noqa: E402
 from cluster import Cluster, ClusterLoad, Wrong  # noqa: E402
 from etcd_process import EtcdError, free_ports  # noqa: E402,F401
 from faulty_io import LOG, FaultyIo  # noqa: E402
@@ -202,12 +202,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", default="ours,ours,ours")
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     parser.add_argument("--faults", default="")
     parser.add_argument("--loopback", action="store_true")
-    options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
-    randomness = random.Random(options.seed)
+    options, randomness = seeds.parse(parser)
     network = None if options.loopback else Network()
     versions = options.members.split(",")
     # Releases whose progress marks can be ahead of the events (#15220).

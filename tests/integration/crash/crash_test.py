@@ -7,7 +7,6 @@ a watcher that resumes sees every revision once, and replaying the log twice giv
 
 import argparse
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+import seeds  # noqa: E402
 from etcd_process import EtcdProcess, server_binary  # noqa: E402
 
 CLIENT = os.path.join(ROOT, "build", "release", "bin", "crash_client")
@@ -45,12 +45,8 @@ def write_until_killed(etcd, state, delay):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--binary", default=None)
-    options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
-    print(f"seed {seed}", flush=True)
-    randomness = random.Random(seed)
+    options, randomness = seeds.parse(parser)
     with tempfile.TemporaryDirectory() as directory:
         state = os.path.join(directory, "state")
         # Frequent snapshots: rounds meet them at every step.

@@ -10,7 +10,6 @@ import argparse
 import base64
 import glob
 import os
-import random
 import shutil
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from crash_round import EtcdProcess, LogFiller  # noqa: E402
 
+import seeds  # noqa: E402
 from etcd_process import EtcdError, wait_until  # noqa: E402
 from power_cut import copy_sparse  # noqa: E402
 
@@ -235,11 +235,7 @@ class Cases:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=None)
-    options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
-    print(f"seed {seed}", flush=True)
-    randomness = random.Random(seed)
+    options, randomness = seeds.parse(parser)
     with tempfile.TemporaryDirectory(prefix="etcd-damage-") as work:
         cases = Cases(Member(work, randomness), randomness)
         cases.flips("WAL", "wal/*.wal", 2 * options.cases, must_refuse=True)

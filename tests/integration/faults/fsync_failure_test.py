@@ -16,6 +16,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from crash_round import EtcdProcess, Lost, Writers  # noqa: E402
 
+import seeds  # noqa: E402
 from etcd_process import EtcdError  # noqa: E402
 from faulty_io import ENGINE, LOG, SNAP, FaultyIo  # noqa: E402
 from power_cut import PowerCut  # noqa: E402
@@ -64,16 +65,12 @@ def one_round(etcd, disk, faults, state, broken, randomness):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=None)
-    options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
-    print(f"seed {seed}", flush=True)
-    randomness = random.Random(seed)
+    options, randomness = seeds.parse(parser)
     classes = [("log", LOG), ("backend", ENGINE), ("log", LOG), (".snap", SNAP)]
     with tempfile.TemporaryDirectory(prefix="etcd-fsync-") as work:
         state = os.path.join(work, "state")
         data_dir = os.path.join(work, "data")
-        disk = PowerCut(data_dir, random.Random(seed + 1), work)
+        disk = PowerCut(data_dir, random.Random(options.seed + 1), work)
         faults = FaultyIo(work, [data_dir])
         etcd = EtcdProcess(data_dir=data_dir,
                            args=["--snapshot-count=500", "--snapshot-catchup-entries=100"])

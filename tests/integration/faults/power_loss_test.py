@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from crash_round import EtcdProcess, LogFiller, Lost, Writers  # noqa: E402
 
+import seeds  # noqa: E402
 from etcd_process import EtcdError  # noqa: E402
 from power_cut import PowerCut  # noqa: E402
 
@@ -62,15 +63,11 @@ def check(etcd, state):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=None)
-    options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
-    print(f"seed {seed}", flush=True)
-    randomness = random.Random(seed)
+    options, randomness = seeds.parse(parser)
     with tempfile.TemporaryDirectory(prefix="etcd-power-") as work:
         state = os.path.join(work, "state")
         data_dir = os.path.join(work, "data")
-        disk = PowerCut(data_dir, random.Random(seed + 1), work)
+        disk = PowerCut(data_dir, random.Random(options.seed + 1), work)
         etcd = EtcdProcess(data_dir=data_dir, env=disk.environment(),
                            args=["--snapshot-count=500", "--snapshot-catchup-entries=100"])
         number = unsynced = segments = 0

@@ -189,17 +189,25 @@ TEST(RaftCompat, ChangesFromBeforeASnapshotDoNotTouchItsConfiguration) {
   EXPECT_THAT(solo.core.ApplyConfChange(change).voters, SizeIs(4));
 }
 
-TEST(RaftCompat, SilentMemberIsSentNoSnapshot) {
+// A log of two committed entries, and what a member answers that has not even the first.
+Solo::Options TwoEntries() {
   Solo::Options options;
   options.terms = {1, 1};
   options.hard_state = {Term(1), MemberId(), Index(2)};
-  Solo solo(options);
+  return options;
+}
+Message RefusalOf2() {
+  Message refusal = Solo::Acknowledge(2, 2, Index(2));
+  refusal.reject = true;
+  return refusal;
+}
+
+TEST(RaftCompat, SilentMemberIsSentNoSnapshot) {
+  Solo solo(TwoEntries());
   solo.core.CompactLog(Index(2));
   solo.Lead();
   for (const Message& m : solo.FlushAll()) EXPECT_EQ(m.type, MessageType::kApp);
-  Message refusal = Solo::Acknowledge(2, 2, Index(2));
-  refusal.reject = true;
-  solo.core.Step(refusal);
+  solo.core.Step(RefusalOf2());
   const std::vector<Message> out = solo.FlushAll();
   ASSERT_THAT(out, SizeIs(1));
   EXPECT_EQ(out[0].type, MessageType::kSnap);
@@ -209,16 +217,11 @@ TEST(RaftCompat, SilentMemberIsSentNoSnapshot) {
 }
 
 TEST(RaftCompat, DeliveredSnapshotWaitsForItsAcknowledgement) {
-  Solo::Options options;
-  options.terms = {1, 1};
-  options.hard_state = {Term(1), MemberId(), Index(2)};
-  Solo solo(options);
+  Solo solo(TwoEntries());
   solo.core.CompactLog(Index(2));
   solo.Lead();
   solo.FlushAll();
-  Message refusal = Solo::Acknowledge(2, 2, Index(2));
-  refusal.reject = true;
-  solo.core.Step(refusal);
+  solo.core.Step(RefusalOf2());
   solo.FlushAll();
   EXPECT_EQ(solo.core.status().progress[MemberId(2)].pending_snapshot, Index(2));
   solo.core.ReportSnapshot(MemberId(2), /*ok=*/true);

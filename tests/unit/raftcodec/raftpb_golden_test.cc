@@ -30,6 +30,11 @@ raft::ConfState Voters(std::vector<MemberId> ids) {
   return state;
 }
 
+void ExpectBytes(const raft::Message& message, const std::string& bytes) {
+  EXPECT_EQ(ToHex(Encode(message)), ToHex(bytes));
+  EXPECT_EQ(*DecodeMessage(bytes), message);
+}
+
 TEST(RaftpbEntry, EmptyEntryOfALeader) {
   const raft::Entry entry = Normal(2, 4, "");
   EXPECT_EQ(ToHex(Encode(entry)), "080010021804");
@@ -98,8 +103,7 @@ TEST(RaftpbMessage, HeartbeatWithReadIndexContext) {
   const std::string bytes = FromHex(
       "0808 1089c79ebccecf97967c 18df9fe2eedef0aeb0fb01 2002 2800 3000 4007 5000 5800 "
       "6208f5b6a1fd5012f802 6800");
-  EXPECT_EQ(ToHex(Encode(message)), ToHex(bytes));
-  EXPECT_EQ(*DecodeMessage(bytes), message);
+  ExpectBytes(message, bytes);
 }
 
 TEST(RaftpbMessage, AppendResponse) {
@@ -111,8 +115,7 @@ TEST(RaftpbMessage, AppendResponse) {
   message.index = Index(4);
   const std::string bytes = FromHex(
       "0804 10df9fe2eedef0aeb0fb01 18b6ebdfcbfdede1baa901 2002 2800 3004 4000 5000 5800 6800");
-  EXPECT_EQ(ToHex(Encode(message)), ToHex(bytes));
-  EXPECT_EQ(*DecodeMessage(bytes), message);
+  ExpectBytes(message, bytes);
 }
 
 TEST(RaftpbMessage, Append) {
@@ -128,8 +131,7 @@ TEST(RaftpbMessage, Append) {
   const std::string bytes = FromHex(
       "0803 1089c79ebccecf97967c 18df9fe2eedef0aeb0fb01 2002 2801 3003 3a06 080010021804 4003 5000 "
       "5800 6800");
-  EXPECT_EQ(ToHex(Encode(message)), ToHex(bytes));
-  EXPECT_EQ(*DecodeMessage(bytes), message);
+  ExpectBytes(message, bytes);
 }
 
 TEST(RaftpbMessage, ReadIndexCarriesItsContextInAnEntry) {
@@ -138,8 +140,7 @@ TEST(RaftpbMessage, ReadIndexCarriesItsContextInAnEntry) {
   message.entries.push_back(Normal(0, 0, FromHex("f5b6a1fd5012f802")));
   const std::string bytes = FromHex(
       "080f 1000 1800 2000 2800 3000 3a10 0800100018002208f5b6a1fd5012f802 4000 5000 5800 6800");
-  EXPECT_EQ(ToHex(Encode(message)), ToHex(bytes));
-  EXPECT_EQ(*DecodeMessage(bytes), message);
+  ExpectBytes(message, bytes);
 }
 
 TEST(RaftpbMessage, SnapshotOnlyInSnapMessages) {
@@ -151,8 +152,7 @@ TEST(RaftpbMessage, SnapshotOnlyInSnapMessages) {
   const std::string bytes = FromHex(
       "0807 1000 1800 2002 2800 3000 4000 4a13 0a027b7d 120d 0a07 0801 08ac02 2800 1029 1802 "
       "5000 5800 6800");
-  EXPECT_EQ(ToHex(Encode(message)), ToHex(bytes));
-  EXPECT_EQ(*DecodeMessage(bytes), message);
+  ExpectBytes(message, bytes);
   message.type = raft::MessageType::kApp;
   EXPECT_EQ(ToHex(Encode(message)), "0803100018002002280030004000500058006800");
 }
