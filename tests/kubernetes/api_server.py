@@ -87,7 +87,7 @@ class ApiServer:
     def _tool(self, name, words, text=None):
         environment = {**os.environ, "KUBECONFIG": str(self.path / "kubeconfig"), "HOME": str(self.path)}
         return subprocess.run([self.tools / name, *words], env=environment, input=text or "", text=True,
-                              capture_output=True, check=False, timeout=60)
+                              capture_output=True, check=False, timeout=100)
 
     def request(self, method, path, body=None, content_type="application/json"):
         """(status, object) of one call of the API."""
