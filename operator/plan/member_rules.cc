@@ -1,0 +1,116 @@
+// Rules for the one member that is on its way in or out.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "operator/plan/rules.h"
+
+namespace etcd::plan {
+namespace {
+
+// A learner this near to the leader is tried; whether it may vote is the server's decision.
+constexpr std::uint64_t kPromoteLagMax = 1000;
+
+}  // namespace
+
+Step Rules::FinishRemoval(const Record& record) const {
+  if (const Listed* listed = view.ListedOf(record.name); listed != nullptr) {
+    if (!listed->is_learner && !view.MayRemove(record)) {
+      return Wait{"ScalingDown", "without " + record.name + " there would be no quorum"};
+    }
+    if (auto step = HandOver(record)) return *step;
+    return RemoveMember{listed->id, record.name};
+  }
+  if (record.phase == Phase::kRemoving) {
+    Record removed = record;
+    removed.phase = Phase::kRemoved;
+    return UpdateRecord{removed};
+  }
+  // Absent by a linearizable list: what it leaves behind can go.
+  if (const Pod* pod = view.PodOf(record.name); pod != nullptr) {
+    if (pod->is_deleting) return Wait{"ScalingDown", record.name + " is stopping"};
+    return DeletePod{record.name, pod->uid};
+  }
+  const Volume* volume = view.VolumeOf(record.name);
+  if (volume != nullptr && !wanted.keeps_removed_volumes) {
+    return DeleteVolume{record.name, volume->uid};
+  }
+  return DeleteRecord{record.name};
+}
+
+Step Rules::FinishAddition(const Record& record) const {
+  if (view.VolumeOf(record.name) == nullptr) {
+    if (record.has_joined) return Wait{"DataMissing", "the volume of " + record.name + " is gone"};
+    return CreateVolume{record.name};
+  }
+  const Listed* listed = view.ListedOf(record.name);
+  if (listed == nullptr) return Announce(record);
+  const std::string initial_cluster = InitialCluster(record);
+  const bool is_announced = record.phase >= Phase::kAnnounced && record.id == listed->id;
+  if (!is_announced || (!record.has_joined && record.initial_cluster != initial_cluster)) {
+    Record announced = record;
+    announced.phase = std::max(record.phase, Phase::kAnnounced);
+    announced.id = listed->id;
+    announced.initial_cluster = initial_cluster;
+    return UpdateRecord{announced};
+  }
+  if (view.PodOf(record.name) == nullptr) {
+    return CreatePods{{{.member = record.name, .initial_cluster = record.initial_cluster}}};
+  }
+  if (!record.has_joined) return StartLearner(record, *listed);
+  return PromoteLearner(record, *listed);
+}
+
+Step Rules::Announce(const Record& record) const {
+  // etcd 3.6 refuses when a voter is away; it would only be asked again and again.
+  if (!view.AllVotersParticipate() || view.learners_or_unstarted() > 0 || view.has_alarm()) {
+    return Wait{"ScalingUp",
+                fmt::format("{} of {} voters participate", view.participating(), view.voters())};
+  }
+  return AddLearner{record.name, PeerUrl(wanted, record.name)};
+}
+
+Step Rules::StartLearner(const Record& record, const Listed& listed) const {
+  const Health* health = view.HealthOf(record.name);
+  if (health == nullptr || health->id != listed.id) {
+    if (record.phase == Phase::kStarting) return Wait{"ScalingUp", record.name + " is starting"};
+    Record starting = record;
+    starting.phase = Phase::kStarting;
+    return UpdateRecord{starting};
+  }
+  Record joined = record;
+  joined.phase = Phase::kLearner;
+  joined.has_joined = true;
+  joined.volume_uid = view.VolumeOf(record.name)->uid;
+  return UpdateRecord{joined};
+}
+
+Step Rules::PromoteLearner(const Record& record, const Listed& listed) const {
+  if (!listed.is_learner) {
+    Record voter = record;
+    voter.phase = Phase::kVoter;
+    return UpdateRecord{voter};
+  }
+  // Readiness is not asked: a learner never becomes ready (operator-spec 8.3).
+  const std::optional<std::uint64_t> lag = view.Lag(record.name);
+  if (!lag.has_value() || *lag > kPromoteLagMax) {
+    return Wait{"ScalingUp", record.name + " catches up"};
+  }
+  if (!view.AllVotersParticipate()) return Wait{"ScalingUp", "a voter does not participate"};
+  return Promote{record.name, listed.id};
+}
+
+// Every member with its URL; the own name for the own URL, since it is not in the list before the
+// first start.
+std::string Rules::InitialCluster(const Record& self) const {
+  std::string text;
+  const std::string own = PeerUrl(wanted, self.name);
+  for (const Listed& listed : view.members()) {
+    const std::string& name = listed.peer_url == own ? self.name : listed.name;
+    if (name.empty()) continue;
+    text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, listed.peer_url);
+  }
+  return text;
+}
+
+}  // namespace etcd::plan

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/base/ids.h"
+
+// What is known of one cluster when its next step is decided: from the API server and from etcd,
+// both asked anew for each decision.
+namespace etcd::plan {
+
+// Of an EtcdMember, in the order of its life. Removing: etcd may still have it; removed: it has
+// not.
+enum class Phase : std::uint8_t {
+  kPending,
+  kAnnounced,
+  kStarting,
+  kLearner,
+  kVoter,
+  kRemoving,
+  kRemoved
+};
+
+// An EtcdMember. Its name is never used again, nor are its pod's and its volume's, which are called
+// after it.
+struct Record {
+  std::string name{};
+  int slot = 0;
+  std::int64_t seq = 0;
+  bool is_bootstrap = false;  // the seed of the cluster
+  Phase phase = Phase::kPending;
+  MemberId id{};                  // 0: not known yet
+  bool has_joined = false;        // was seen as a part of the cluster, at any time
+  std::string volume_uid{};       // of the volume that it joined with
+  std::string initial_cluster{};  // for its first start; empty until announced
+};
+
+struct Volume {
+  std::string uid{};
+};
+
+struct Pod {
+  std::string uid{};
+  bool is_deleting = false;
+  bool has_voter_role = false;  // the label that the client Service selects by
+};
+
+// What a member says of itself (Status).
+struct Health {
+  ClusterId cluster{};
+  MemberId id{};
+  MemberId leader{};  // 0: it knows none
+  bool is_learner = false;
+  bool has_alarm = false;  // NOSPACE or CORRUPT
+  std::uint64_t raft_index = 0;
+  std::uint64_t applied_index = 0;
+};
+
+// An entry of etcd's member list; without a name the member has never started.
+struct Listed {
+  MemberId id{};
+  std::string name{};
+  std::string peer_url{};
+  bool is_learner = false;
+};
+
+struct Observed {
+  ClusterId cluster{};        // latched at the bootstrap; 0: there is no cluster yet
+  std::int64_t last_seq = 0;  // the highest ever given to a member, from status, labels and volumes
+  std::vector<Record> records{};
+  std::map<std::string, Volume> volumes{};  // by member
+  std::map<std::string, Pod> pods{};        // by member
+  std::map<std::string, Health> health{};   // by member; missing: no answer
+  // A linearizable list: that there is one says that the cluster has a quorum.
+  std::optional<std::vector<Listed>> members{};
+  // All voters have participated for minReadySeconds.
+  bool is_settled = false;
+  // Entries of the list that nothing of ours belongs to have been there for ten minutes.
+  bool are_foreign_entries_old = false;
+};
+
+struct Wanted {
+  std::string cluster{};          // name of the EtcdCluster
+  std::string uid{};              // its uid
+  std::string peer_url_suffix{};  // behind a member's name: ".c-peer.n.svc:2380"
+  std::string scheme = "http";
+  int replicas = 3;
+  bool is_paused = false;
+  bool keeps_removed_volumes = false;
+};
+
+}  // namespace etcd::plan

@@ -1,0 +1,170 @@
+#include "operator/plan/rules.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace etcd::plan {
+namespace {
+
+bool IsLeaving(const Record& record) { return record.phase >= Phase::kRemoving; }
+
+bool IsInFlight(const Record& record) { return record.phase != Phase::kVoter; }
+
+}  // namespace
+
+Record Rules::NewRecord(bool is_bootstrap) const {
+  std::set<int> taken;
+  for (const Record& record : observed.records) taken.insert(record.slot);
+  Record record;
+  while (taken.contains(record.slot)) ++record.slot;
+  record.seq = observed.last_seq + 1;
+  record.is_bootstrap = is_bootstrap;
+  record.name = MemberName(wanted, record.slot, record.seq);
+  return record;
+}
+
+Step Rules::Bootstrap() const {
+  if (observed.records.empty()) return CreateRecord{NewRecord(true)};
+  const Record& seed = observed.records.front();
+  const Volume* volume = view.VolumeOf(seed.name);
+  if (volume == nullptr) {
+    // A seed that has been a cluster must not become another one on an empty volume.
+    if (seed.has_joined) return Wait{"DataMissing", "the volume of the seed is gone"};
+    return CreateVolume{seed.name};
+  }
+  if (view.PodOf(seed.name) == nullptr) {
+    return CreatePods{{{.member = seed.name,
+                        .is_new_cluster = !seed.has_joined,
+                        .initial_cluster = seed.name + "=" + PeerUrl(wanted, seed.name)}}};
+  }
+  const Health* health = view.HealthOf(seed.name);
+  const bool is_up = health != nullptr && health->leader != MemberId{} && view.is_quorate();
+  if (!is_up) return Wait{"Bootstrapping", "the first member is starting"};
+  const Listed* listed = view.ListedOf(seed.name);
+  if (view.members().size() != 1 || listed == nullptr) {
+    return Wait{"UnexpectedMember", "the first member is not alone"};
+  }
+  if (!seed.has_joined) {
+    Record joined = seed;
+    joined.phase = Phase::kVoter;
+    joined.id = listed->id;
+    joined.has_joined = true;
+    joined.volume_uid = volume->uid;
+    joined.initial_cluster = InitialCluster(seed);
+    return UpdateRecord{joined};
+  }
+  return LatchCluster{health->cluster};
+}
+
+std::optional<Step> Rules::RestartPods() const {
+  CreatePods step;
+  for (const Record& record : observed.records) {
+    const Volume* volume = view.VolumeOf(record.name);
+    // Another volume than it joined with would be an empty voter, which forgets what it has
+    // promised.
+    const bool is_own_volume = volume != nullptr && volume->uid == record.volume_uid;
+    if (!record.has_joined || !is_own_volume || !IsNeeded(record)) continue;
+    if (view.PodOf(record.name) != nullptr) continue;
+    step.pods.push_back({.member = record.name, .initial_cluster = record.initial_cluster});
+  }
+  if (step.pods.empty()) return std::nullopt;
+  return step;
+}
+
+// A member that is leaving is needed as long as it cannot leave: one of two voters, say, whose pod
+// was lost at that moment, is what the quorum waits for.
+bool Rules::IsNeeded(const Record& record) const {
+  if (record.phase == Phase::kRemoved) return false;
+  if (!IsLeaving(record) || !view.is_quorate()) return true;
+  const Listed* listed = view.ListedOf(record.name);
+  return listed != nullptr && !listed->is_learner && !view.MayRemove(record);
+}
+
+std::optional<Step> Rules::MarkVanished() const {
+  for (const Record& record : observed.records) {
+    const bool was_listed = record.phase != Phase::kPending && !IsLeaving(record);
+    if (!was_listed || view.ListedOf(record.name) != nullptr) continue;
+    Record leaving = record;
+    leaving.phase = Phase::kRemoving;
+    return UpdateRecord{leaving};
+  }
+  return std::nullopt;
+}
+
+std::optional<Step> Rules::FinishMember() const {
+  for (const Record& record : observed.records) {
+    if (IsLeaving(record)) return FinishRemoval(record);
+  }
+  for (const Record& record : observed.records) {
+    if (IsInFlight(record)) return FinishAddition(record);
+    const Pod* pod = view.PodOf(record.name);
+    if (pod != nullptr && !pod->has_voter_role) return SetVoterRole{record.name};
+  }
+  return std::nullopt;
+}
+
+std::optional<Step> Rules::RemoveForeign() const {
+  for (const Listed& listed : view.members()) {
+    if (view.RecordOf(listed) != nullptr) continue;
+    const bool has_voted = !listed.is_learner && !listed.name.empty();
+    if (has_voted) return Wait{"UnexpectedMember", "a voter that is not ours: " + listed.name};
+    if (observed.are_foreign_entries_old) return RemoveMember{listed.id, {}};
+    return Wait{"UnexpectedMember", "an entry that is not ours: " + listed.peer_url};
+  }
+  return std::nullopt;
+}
+
+std::optional<Step> Rules::Grow() const {
+  if (static_cast<int>(observed.records.size()) >= wanted.replicas) return std::nullopt;
+  if (view.has_alarm()) return Wait{"ScalingUp", "an alarm must be cleared first"};
+  if (!view.AllVotersParticipate() || !observed.is_settled) {
+    return Wait{"ScalingUp",
+                fmt::format("{} of {} voters participate", view.participating(), view.voters())};
+  }
+  return CreateRecord{NewRecord(false)};
+}
+
+// The member to give up: one that does not participate, then followers by descending slot, the
+// leader last.
+const Record* Rules::Victim() const {
+  const Record* leader = view.LeaderRecord();
+  std::vector<const Record*> order;
+  for (const Record& record : observed.records) order.push_back(&record);
+  const auto rank = [&](const Record* record) {
+    return std::tuple(view.IsParticipating(*record), record == leader, -record->slot);
+  };
+  return *std::ranges::min_element(order, {}, rank);
+}
+
+std::optional<Step> Rules::Shrink() const {
+  if (static_cast<int>(observed.records.size()) <= wanted.replicas) return std::nullopt;
+  if (wanted.replicas == 0) return Wait{"HibernationUnsupported", "replicas 0 is not built yet"};
+  const Record* victim = Victim();
+  if (!view.MayRemove(*victim)) {
+    return Wait{"ScalingDown", "without " + victim->name + " there would be no quorum"};
+  }
+  if (auto step = HandOver(*victim)) return step;
+  Record leaving = *victim;
+  leaving.phase = Phase::kRemoving;
+  return UpdateRecord{leaving};
+}
+
+// Leadership leaves a member before the member leaves: to the voter that is furthest.
+std::optional<Step> Rules::HandOver(const Record& record) const {
+  if (view.LeaderRecord() != &record || view.voters() <= 1) return std::nullopt;
+  const Record* best = nullptr;
+  for (const Record& other : observed.records) {
+    if (&other == &record || IsLeaving(other) || !view.IsParticipating(other)) continue;
+    const bool is_better = best == nullptr || view.HealthOf(other.name)->applied_index >
+                                                  view.HealthOf(best->name)->applied_index;
+    if (is_better) best = &other;
+  }
+  if (best == nullptr) return Wait{"ScalingDown", "nobody can take over the leadership"};
+  return MoveLeader{record.name, best->name, view.HealthOf(best->name)->id};
+}
+
+}  // namespace etcd::plan

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "operator/plan/plan.h"
+#include "operator/plan/view.h"
+
+namespace etcd::plan {
+
+// The rules of Decide. Each gives its one step, or nothing when it has nothing to do. All but
+// Bootstrap and RestartPods demand a linearizable list.
+struct Rules {
+  const Wanted& wanted;
+  const Observed& observed;
+  const View& view;
+
+  // A seed of its own grows into the cluster (8.1).
+  Step Bootstrap() const;
+  // Pods of members that were in the cluster come back on their volumes, all at once (8.2).
+  std::optional<Step> RestartPods() const;
+  // Members that somebody else took out of the list.
+  std::optional<Step> MarkVanished() const;
+  // The one member that is on its way in or out (8.3, 8.4).
+  std::optional<Step> FinishMember() const;
+  std::optional<Step> RemoveForeign() const;
+  std::optional<Step> Grow() const;
+  std::optional<Step> Shrink() const;
+
+  bool IsNeeded(const Record& record) const;
+  Step FinishRemoval(const Record& record) const;
+  Step FinishAddition(const Record& record) const;
+  Step Announce(const Record& record) const;
+  Step StartLearner(const Record& record, const Listed& listed) const;
+  Step PromoteLearner(const Record& record, const Listed& listed) const;
+  std::optional<Step> HandOver(const Record& record) const;
+  const Record* Victim() const;
+  Record NewRecord(bool is_bootstrap) const;
+  std::string InitialCluster(const Record& self) const;
+};
+
+}  // namespace etcd::plan

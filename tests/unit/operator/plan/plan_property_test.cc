@@ -1,0 +1,91 @@
+// Random faults on a simulated cluster: never below the quorum, never two members on their way,
+// never a name used again, and always there in the end.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "operator/plan/plan.h"
+#include "server/base/random.h"
+#include "sim_etcd.h"
+
+namespace etcd::plan {
+namespace {
+
+using ::testing::IsEmpty;
+
+class Sequence {
+ public:
+  explicit Sequence(std::uint64_t seed) : random_(seed) {}
+
+  void Run() {
+    for (int i = 0; i < 150; ++i) {
+      Disturb();
+      Reconcile();
+      ASSERT_THAT(sim_.faults, IsEmpty()) << "at " << i;
+    }
+    Settle();
+  }
+
+ private:
+  std::string AnyPod() {
+    const auto& pods = sim_.objects().pods;
+    if (pods.empty()) return {};
+    return std::next(pods.begin(), static_cast<std::ptrdiff_t>(random_.Below(pods.size())))->first;
+  }
+  void Disturb() {
+    constexpr int kReplicas[] = {1, 3, 5, 7};
+    switch (random_.Below(12)) {
+      case 0:
+        sim_.LosePod(AnyPod());
+        break;
+      case 1:
+        sim_.down.insert(AnyPod());
+        break;
+      case 2:
+      case 3:
+        sim_.down.clear();
+        break;
+      case 4:
+        sim_.wanted.replicas = kReplicas[random_.Below(4)];
+        break;
+      default:
+        break;
+    }
+  }
+  // One reconcile, which may die before or after its step.
+  void Reconcile() {
+    const Observed observed = sim_.Observe();
+    const Step step = Decide(sim_.wanted, observed);
+    if (random_.Below(8) == 0) return;
+    sim_.Run(step);
+  }
+  void Settle() {
+    sim_.down.clear();
+    for (int i = 0; i < 200; ++i) {
+      const Step step = Decide(sim_.wanted, sim_.Observe());
+      sim_.Run(step);
+      ASSERT_THAT(sim_.faults, IsEmpty());
+      if (!std::holds_alternative<Done>(step)) continue;
+      EXPECT_EQ(sim_.voters(), static_cast<std::size_t>(sim_.wanted.replicas));
+      EXPECT_EQ(sim_.objects().records.size(), sim_.voters());
+      EXPECT_EQ(sim_.objects().pods.size(), sim_.voters());
+      EXPECT_EQ(sim_.objects().volumes.size(), sim_.voters());
+      return;
+    }
+    FAIL() << "does not come to an end";
+  }
+
+  base::SeededRandom random_;
+  SimEtcd sim_;
+};
+
+TEST(PlanProperty, KeepsTheRulesUnderFaultsAndGetsThere) {
+  for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+    SCOPED_TRACE(seed);
+    Sequence(seed).Run();
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace etcd::plan

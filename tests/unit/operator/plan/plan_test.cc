@@ -1,0 +1,239 @@
+#include "operator/plan/plan.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim_etcd.h"
+
+namespace etcd::plan {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+// The kind of a step, with what tells it from others of that kind.
+std::string NameOf(const Step& step) {
+  static const char* const kNames[] = {
+      "CreateRecord", "CreateVolume", "CreatePods",   "DeletePod",    "DeleteVolume",
+      "DeleteRecord", "UpdateRecord", "SetVoterRole", "LatchCluster", "AddLearner",
+      "Promote",      "MoveLeader",   "RemoveMember", "Wait",         "Done"};
+  std::string name = kNames[step.index()];
+  if (const auto* wait = std::get_if<Wait>(&step)) name += " " + wait->reason;
+  return name;
+}
+
+// Steps until there is nothing to do.
+std::vector<std::string> Settle(SimEtcd& sim) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 200; ++i) {
+    const Step step = Decide(sim.wanted, sim.Observe());
+    names.push_back(NameOf(step));
+    if (std::holds_alternative<Done>(step) || std::holds_alternative<Wait>(step)) break;
+    sim.Run(step);
+  }
+  return names;
+}
+
+SimEtcd ClusterOf(int replicas) {
+  SimEtcd sim;
+  sim.wanted.replicas = replicas;
+  Settle(sim);
+  EXPECT_EQ(sim.voters(), static_cast<std::size_t>(replicas));
+  return sim;
+}
+
+Step Next(const SimEtcd& sim) { return Decide(sim.wanted, sim.Observe()); }
+
+Record LeaderOf(const Observed& observed) {
+  for (const Record& record : observed.records) {
+    const auto health = observed.health.find(record.name);
+    if (health != observed.health.end() && health->second.leader == record.id) return record;
+  }
+  return {};
+}
+
+TEST(Plan, BootstrapsASeed) {
+  SimEtcd sim;
+  sim.wanted.replicas = 1;
+  EXPECT_THAT(Settle(sim), ElementsAre("CreateRecord", "CreateVolume", "CreatePods", "UpdateRecord",
+                                       "LatchCluster", "SetVoterRole", "Done"));
+}
+
+TEST(Plan, GrowsByALearnerThatIsPromoted) {
+  SimEtcd sim = ClusterOf(1);
+  sim.wanted.replicas = 3;
+  std::vector<std::string> steps = Settle(sim);
+  ASSERT_EQ(steps.size(), 19U);
+  steps.resize(10);
+  EXPECT_THAT(steps, ElementsAre("CreateRecord", "CreateVolume", "AddLearner", "UpdateRecord",
+                                 "CreatePods", "UpdateRecord", "Promote", "UpdateRecord",
+                                 "SetVoterRole", "CreateRecord"));
+}
+
+TEST(Plan, ShrinksWithLeadershipMovedFirst) {
+  SimEtcd sim = ClusterOf(3);
+  // Followers go first, by descending slot, so that the leader stays.
+  sim.wanted.replicas = 1;
+  const Record leader = LeaderOf(sim.Observe());
+  const std::vector<std::string> steps = Settle(sim);
+  EXPECT_THAT(steps,
+              ElementsAre("UpdateRecord", "RemoveMember", "UpdateRecord", "DeletePod",
+                          "DeleteVolume", "DeleteRecord", "UpdateRecord", "RemoveMember",
+                          "UpdateRecord", "DeletePod", "DeleteVolume", "DeleteRecord", "Done"));
+  EXPECT_EQ(sim.objects().records.at(0).name, leader.name);
+  EXPECT_THAT(sim.faults, IsEmpty());
+}
+
+TEST(Plan, MovesTheLeaderWhenItIsTheOneToGo) {
+  SimEtcd sim = ClusterOf(3);
+  Observed observed = sim.Observe();
+  const Record leader = LeaderOf(observed);
+  for (Record& record : observed.records) {
+    if (record.name == leader.name) record.phase = Phase::kRemoving;
+  }
+  const Step step = Decide(sim.wanted, observed);
+  ASSERT_TRUE(std::holds_alternative<MoveLeader>(step)) << NameOf(step);
+  EXPECT_EQ(std::get<MoveLeader>(step).from, leader.name);
+  EXPECT_NE(std::get<MoveLeader>(step).to, leader.name);
+}
+
+TEST(Plan, RemovesADeadVoterBeforeALivingOne) {
+  SimEtcd sim = ClusterOf(5);
+  const std::string dead = sim.objects().records.at(1).name;
+  sim.down.insert(dead);
+  sim.wanted.replicas = 3;
+  const Step step = Next(sim);
+  ASSERT_EQ(NameOf(step), "UpdateRecord");
+  EXPECT_EQ(std::get<UpdateRecord>(step).record.name, dead);
+}
+
+TEST(Plan, RemovesNothingThatTheQuorumNeeds) {
+  SimEtcd sim = ClusterOf(3);
+  sim.wanted.replicas = 1;
+  while (sim.objects().records.size() == 3) sim.Run(Next(sim));
+  ASSERT_EQ(sim.voters(), 2U);
+  // Of two members one is down: removing either would lose the quorum or the data.
+  sim.down.insert(sim.objects().records.at(0).name);
+  EXPECT_EQ(NameOf(Next(sim)), "Wait QuorumLost");
+}
+
+TEST(Plan, GrowsOnlyWhenEveryVoterParticipates) {
+  SimEtcd sim = ClusterOf(3);
+  sim.wanted.replicas = 5;
+  sim.down.insert(sim.objects().records.at(2).name);
+  EXPECT_EQ(NameOf(Next(sim)), "Wait ScalingUp");
+  sim.down.clear();
+  EXPECT_EQ(NameOf(Next(sim)), "CreateRecord");
+  Observed observed = sim.Observe();
+  observed.is_settled = false;
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "Wait ScalingUp");
+  observed = sim.Observe();
+  observed.health.begin()->second.has_alarm = true;
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "Wait ScalingUp");
+}
+
+TEST(Plan, RestartsAllLostPodsAtOnceAlsoWithoutAQuorum) {
+  SimEtcd sim = ClusterOf(3);
+  for (const Record& record : sim.Observe().records) sim.LosePod(record.name);
+  const Step step = Next(sim);
+  ASSERT_EQ(NameOf(step), "CreatePods");
+  EXPECT_EQ(std::get<CreatePods>(step).pods.size(), 3U);
+  for (const CreatePods::One& pod : std::get<CreatePods>(step).pods) {
+    EXPECT_FALSE(pod.is_new_cluster);
+  }
+}
+
+TEST(Plan, BringsALeavingMemberBackWhenTheQuorumNeedsIt) {
+  SimEtcd sim = ClusterOf(3);
+  sim.wanted.replicas = 1;
+  while (sim.voters() == 3) sim.Run(Next(sim));
+  Step step = Next(sim);
+  while (NameOf(step) != "RemoveMember") {
+    sim.Run(step);
+    step = Next(sim);
+  }
+  // The pod of the one that is marked as leaving is lost before it has left.
+  sim.LosePod(std::get<RemoveMember>(step).member);
+  EXPECT_EQ(NameOf(Next(sim)), "CreatePods");
+  EXPECT_EQ(Settle(sim).back(), "Done");
+}
+
+TEST(Plan, NeverStartsAVoterOnAnotherVolume) {
+  SimEtcd sim = ClusterOf(3);
+  const std::string member = sim.objects().records.at(1).name;
+  sim.LosePod(member);
+  Observed observed = sim.Observe();
+  observed.volumes[member].uid = "another";
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "Done");
+  observed.volumes.erase(member);
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "Done");
+}
+
+TEST(Plan, ALostQuorumIsReportedAndNotTouched) {
+  SimEtcd sim = ClusterOf(3);
+  sim.down.insert(sim.objects().records.at(0).name);
+  sim.down.insert(sim.objects().records.at(1).name);
+  sim.wanted.replicas = 1;
+  EXPECT_EQ(NameOf(Next(sim)), "Wait QuorumLost");
+  sim.wanted.replicas = 5;
+  EXPECT_EQ(NameOf(Next(sim)), "Wait QuorumLost");
+}
+
+TEST(Plan, PausedAndForeignClustersStopEverything) {
+  SimEtcd sim = ClusterOf(3);
+  sim.wanted.replicas = 5;
+  sim.wanted.is_paused = true;
+  EXPECT_EQ(NameOf(Next(sim)), "Wait Paused");
+  sim.wanted.is_paused = false;
+  Observed observed = sim.Observe();
+  observed.health.begin()->second.cluster = ClusterId(5);
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "Wait ClusterIDMismatch");
+}
+
+TEST(Plan, NeverRemovesAVoterThatItDoesNotKnow) {
+  SimEtcd sim = ClusterOf(3);
+  Observed observed = sim.Observe();
+  observed.members->push_back({.id = MemberId(99), .name = "x", .peer_url = "http://x:2380"});
+  observed.are_foreign_entries_old = true;
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "Wait UnexpectedMember");
+  observed.members->back().is_learner = true;
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "RemoveMember");
+  observed.are_foreign_entries_old = false;
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "Wait UnexpectedMember");
+}
+
+TEST(Plan, CleansUpAfterAMemberThatAUserRemoved) {
+  SimEtcd sim = ClusterOf(3);
+  Observed observed = sim.Observe();
+  observed.members->erase(observed.members->begin());
+  const Step step = Decide(sim.wanted, observed);
+  ASSERT_EQ(NameOf(step), "UpdateRecord");
+  EXPECT_EQ(std::get<UpdateRecord>(step).record.phase, Phase::kRemoving);
+}
+
+TEST(Plan, ASeedThatLostItsVolumeDoesNotFormAnotherCluster) {
+  SimEtcd sim;
+  sim.wanted.replicas = 1;
+  for (int i = 0; i < 4; ++i) sim.Run(Next(sim));  // joined, not latched
+  Observed observed = sim.Observe();
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "LatchCluster");
+  observed.volumes.clear();
+  observed.pods.clear();
+  EXPECT_EQ(NameOf(Decide(sim.wanted, observed)), "Wait DataMissing");
+}
+
+TEST(Plan, NamesComeFromTheUidAndTheSequence) {
+  const Wanted wanted{.cluster = "c", .uid = "u"};
+  EXPECT_THAT(MemberName(wanted, 2, 1), StartsWith("c-2-"));
+  EXPECT_EQ(MemberName(wanted, 2, 1).size(), 9U);
+  EXPECT_NE(MemberName(wanted, 2, 1), MemberName(wanted, 2, 2));
+  // printf 'u/1' | sha256sum, base32.
+  EXPECT_EQ(MemberName(wanted, 0, 1), "c-0-j5bv6");
+}
+
+}  // namespace
+}  // namespace etcd::plan

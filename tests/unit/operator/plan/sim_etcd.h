@@ -1,0 +1,70 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "operator/plan/plan.h"
+
+namespace etcd::plan {
+
+// An etcd cluster and its Kubernetes objects, as far as steps touch them, with the server's own
+// rules for membership changes. What must never happen is written into `faults`.
+class SimEtcd {
+ public:
+  Wanted wanted{.cluster = "c", .uid = "uid", .peer_url_suffix = ".c-peer.n.svc:2380"};
+  // Pods that do not answer at the moment.
+  std::set<std::string> down;
+  std::vector<std::string> faults;
+
+  Observed Observe() const;
+  // What the server refuses is left undone, as the operator would see it.
+  void Run(const Step& step);
+  // A node or a user takes the pod away; its volume stays.
+  void LosePod(const std::string& member) { objects_.pods.erase(member); }
+
+  std::size_t voters() const;
+  bool IsQuorate() const;
+  const Observed& objects() const { return objects_; }
+
+ private:
+  struct Member {
+    MemberId id;
+    std::string name;
+    bool is_learner;
+    bool has_started = false;
+  };
+
+  void Do(const CreateRecord& step);
+  void Do(const CreateVolume& step);
+  void Do(const CreatePods& step);
+  void Do(const DeletePod& step);
+  void Do(const DeleteVolume& step);
+  void Do(const DeleteRecord& step);
+  void Do(const UpdateRecord& step);
+  void Do(const SetVoterRole& step);
+  void Do(const LatchCluster& step);
+  void Do(const AddLearner& step);
+  void Do(const Promote& step);
+  void Do(const MoveLeader& step);
+  void Do(const RemoveMember& step);
+  void Do(const Wait&) {}
+  void Do(const Done&) {}
+
+  Record* RecordOf(const std::string& member);
+  Member* MemberOf(const std::string& member);
+  bool IsRunning(const std::string& member) const;
+  std::size_t RunningVoters(const std::string& without = {}) const;
+  void Elect();
+  void Fault(const std::string& text) { faults.push_back(text); }
+
+  Observed objects_;                       // records, volumes and pods; the rest is made by Observe
+  std::map<std::string, Member> members_;  // etcd's list
+  std::string leader_;
+  std::set<std::string> names_;  // ever used
+  std::uint64_t next_id_ = 1;
+  std::uint64_t next_uid_ = 1;
+  bool has_cluster_ = false;
+};
+
+}  // namespace etcd::plan
