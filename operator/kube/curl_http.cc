@@ -285,7 +285,9 @@ absl::StatusOr<HttpAnswer> CurlTransport::Exchange::Run(const ServerAddress& add
   HeaderList headers;
   SetCommon(user_agent);
   SetAddress(address, request, headers);
-  SetTls(address, request.credential != nullptr ? *request.credential : Credential{});
+  // Not a temporary: curl keeps pointers into it until the exchange ends.
+  static const Credential kNobody;
+  SetTls(address, request.credential != nullptr ? *request.credential : kNobody);
   SetBody(request, headers);
   curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers.list);
   RETURN_IF_ERROR(Perform(stop));
