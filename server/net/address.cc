@@ -83,7 +83,7 @@ absl::StatusOr<BoundSocket> BindAddress(const Address& address, const std::strin
   if (family == AF_INET6) SetOption(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&address.bytes), address.size) != 0 ||
       ::listen(descriptor, SOMAXCONN) != 0) {
-    const absl::Status error = SystemError("listen " + where);
+    absl::Status error = SystemError("listen " + where);
     ::close(descriptor);
     return error;
   }
@@ -156,7 +156,7 @@ absl::StatusOr<int> BeginConnect(const Address& address) {
       errno == EINPROGRESS) {
     return descriptor;
   }
-  const absl::Status error = SystemError("connect " + ToText(address));
+  absl::Status error = SystemError("connect " + ToText(address));
   ::close(descriptor);
   return error;
 }

@@ -21,13 +21,13 @@ class Readiness {
   // False: out of epoll watches, or a descriptor that epoll does not take.
   bool Watch(int descriptor) {
     boost::system::error_code error;
-    descriptor_.assign(descriptor, error);
+    static_cast<void>(descriptor_.assign(descriptor, error));  // the same as `error`
     return !error;
   }
   void Release() {
     if (!descriptor_.is_open()) return;
     boost::system::error_code ignored;
-    descriptor_.cancel(ignored);
+    static_cast<void>(descriptor_.cancel(ignored));  // the same as `ignored`
     descriptor_.release();
   }
 
