@@ -93,6 +93,12 @@ struct Config {
   // that its members can go back to the older etcd.
   bool hold_cluster_version = false;
 
+  // Comparisons of the members' data by the leader; 0: never. The second needs its feature gate.
+  std::chrono::nanoseconds corrupt_check_time{0};
+  std::chrono::nanoseconds compact_hash_check_time = std::chrono::minutes(1);
+  // Ours: a member whose own data is damaged replaces it by that of the others.
+  bool auto_rebuild = false;
+
   // Accepted; what they tune does not exist here (flag_table.cc says why, row by row).
   std::chrono::nanoseconds backend_batch_interval{0};
   std::int64_t backend_batch_limit = 0;
@@ -101,8 +107,6 @@ struct Config {
   std::chrono::nanoseconds raft_read_timeout = std::chrono::seconds(5);
   std::chrono::nanoseconds raft_write_timeout = std::chrono::seconds(5);
   std::chrono::nanoseconds downgrade_check_time = std::chrono::seconds(5);
-  std::chrono::nanoseconds corrupt_check_time{0};
-  std::chrono::nanoseconds compact_hash_check_time = std::chrono::minutes(1);
   std::string v2_deprecation = "write-only";
   std::string discovery_fallback = "exit";
   std::string ignored;  // last value of any ignored flag

@@ -73,6 +73,11 @@ absl::Status CheckRows(Draft& draft) {
         "enabling feature gate LeaseCheckpointPersist requires enabling feature gate "
         "LeaseCheckpoint");
   }
+  const nanoseconds hash_check = draft.config.compact_hash_check_time;
+  if (hash_check <= nanoseconds(0)) {
+    return Invalid(fmt::format("--compact-hash-check-time must be >0 (set to {})",
+                               base::FormatGoDuration(hash_check)));
+  }
   return absl::OkStatus();
 }
 

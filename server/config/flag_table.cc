@@ -12,6 +12,7 @@ using C = Config;
 // A duration that is added to a time must not overflow it: a century is for ever.
 constexpr std::uint64_t kCentury = 100ULL * 365 * 24 * 3600 * 1'000'000'000;
 constexpr Bounds kDuration = {0, kCentury};
+constexpr Bounds kAnyDuration = {};  // another check has the last word
 constexpr Bounds kMilliseconds = {0, kCentury / 1'000'000};
 // A message is held in memory whole and its length is a 32-bit number on the wire.
 constexpr Bounds kMessageBytes = {1, 1ULL << 30};
@@ -268,11 +269,15 @@ const std::vector<FlagRow>& Rows() {
       {"distributed-tracing-sampling-rate", &C::distributed_tracing_sampling_rate, kTracing,
        "Traces of a million that are sampled.", Support::kMissing},
 
-      // ---- Corruption checks: compare members, and a single one has nobody to compare with.
-      {"corrupt-check-time", &C::corrupt_check_time, kCorruption, "No effect on a single member.",
-       Support::kNoEffect, kDuration},
+      // ---- Corruption checks: members compare their data.
+      {"corrupt-check-time", &C::corrupt_check_time, kCorruption,
+       "How often the leader compares the newest state of all members; 0 never.", Support::kFull,
+       kDuration},
       {"compact-hash-check-time", &C::compact_hash_check_time, kCorruption,
-       "No effect on a single member.", Support::kNoEffect, kDuration},
+       "How often the leader compares what compactions hashed (feature gate CompactHashCheck).",
+       Support::kFull, kAnyDuration},
+      {"auto-rebuild", &C::auto_rebuild, kCorruption,
+       "Replace damaged data by that of the other members, when they hold everything."},
 
       // ---- Unsafe.
       {"unsafe-no-fsync", &C::unsafe_no_fsync, kUnsafe,
@@ -283,7 +288,6 @@ const std::vector<FlagRow>& Rows() {
       {.name = "experimental-compact-hash-check-time",
        .member = &C::compact_hash_check_time,
        .group = kExperimental,
-       .bounds = kDuration,
        .alias_of = "compact-hash-check-time"},
       {.name = "experimental-corrupt-check-time",
        .member = &C::corrupt_check_time,

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <sys/socket.h>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -20,13 +21,16 @@
 #include "server/base/status.h"
 #include "server/config/urls.h"
 #include "server/config/version.h"
+#include "server/node/corruption.h"
 #include "server/node/join.h"
+#include "server/node/peer_hashes.h"
 
 namespace etcd::server {
 namespace {
 
 constexpr std::chrono::seconds kJoinTimeout(10);
 constexpr std::chrono::seconds kCheckTimeout(1);
+constexpr std::chrono::milliseconds kRetryPause(100);
 
 absl::Status Failed(const std::string& message) {
   return base::MakeStatus(absl::StatusCode::kFailedPrecondition, message);
@@ -80,25 +84,6 @@ void Note(Race& race, const std::string& url, const absl::StatusOr<ports::PeerRe
   race.changed.notify_all();
 }
 
-// All are asked at once, the first good answer counts: members that have just been started as well
-// have bound their ports, and answer nobody yet.
-std::optional<node::ListedCluster> FetchCluster(const std::vector<std::string>& urls,
-                                                ports::PeerClient& client,
-                                                std::chrono::nanoseconds timeout) {
-  const auto race = std::make_shared<Race>();
-  race->missing = urls.size();
-  for (const std::string& url : urls) {
-    ports::PeerRequest request;
-    request.path = "/members";
-    client.Ask(
-        url, std::move(request), timeout,
-        [race, url](const absl::StatusOr<ports::PeerReply>& reply) { Note(*race, url, reply); });
-  }
-  std::unique_lock lock(race->mu);
-  race->changed.wait(lock, [&] { return race->missing == 0 || race->found.has_value(); });
-  return race->found;
-}
-
 // The first address of the name, as text; the port stays.
 absl::StatusOr<std::string> ResolveHostPort(const std::string& host_port) {
   ASSIGN_OR_RETURN(const config::HostPort parts, config::SplitHostPort(host_port));
@@ -146,6 +131,25 @@ absl::StatusOr<std::string> AskVersions(const node::JoinedCluster& cluster,
 
 }  // namespace
 
+// All are asked at once, the first good answer counts: members that have just been started as well
+// have bound their ports, and answer nobody yet.
+std::optional<node::ListedCluster> FetchCluster(const std::vector<std::string>& urls,
+                                                ports::PeerClient& client,
+                                                std::chrono::nanoseconds timeout) {
+  const auto race = std::make_shared<Race>();
+  race->missing = urls.size();
+  for (const std::string& url : urls) {
+    ports::PeerRequest request;
+    request.path = "/members";
+    client.Ask(
+        url, std::move(request), timeout,
+        [race, url](const absl::StatusOr<ports::PeerReply>& reply) { Note(*race, url, reply); });
+  }
+  std::unique_lock lock(race->mu);
+  race->changed.wait(lock, [&] { return race->missing == 0 || race->found.has_value(); });
+  return race->found;
+}
+
 absl::StatusOr<node::JoinedCluster> AskToJoin(const config::Config& config,
                                               ports::PeerClient& client) {
   const auto listed = FetchCluster(OtherUrls(config), client, kJoinTimeout);
@@ -174,6 +178,46 @@ absl::Status CheckNotBootstrapped(const config::Config& config, ports::PeerClien
   if (!listed.has_value() || !node::IsBootstrapped(*listed, id)) return absl::OkStatus();
   return Failed(
       fmt::format("member {} has already been bootstrapped", base::FormatHex(id.value())));
+}
+
+absl::StatusOr<node::JoinedCluster> AskToRejoin(const std::vector<std::string>& urls,
+                                                ClusterId cluster, MemberId own_id,
+                                                ports::PeerClient& client) {
+  const auto give_up = std::chrono::steady_clock::now() + kJoinTimeout;
+  const auto is_self = [&](const membership::Member& m) { return m.id == own_id; };
+  while (true) {
+    const auto listed = FetchCluster(urls, client, kCheckTimeout);
+    if (listed.has_value() && listed->id == cluster &&
+        std::ranges::any_of(listed->members, is_self)) {
+      node::JoinedCluster joined{cluster, own_id, listed->members, ""};
+      ASSIGN_OR_RETURN(joined.version, AskVersions(joined, client));
+      return joined;
+    }
+    if (std::chrono::steady_clock::now() >= give_up) {
+      return Failed("no other member lists member " + base::FormatHex(own_id.value()));
+    }
+    std::this_thread::sleep_for(kRetryPause);
+  }
+}
+
+absl::Status CheckAgainstPeers(node::Member& member, ports::PeerClient& client,
+                               std::chrono::nanoseconds timeout) {
+  const std::string id = base::FormatHex(member.member_id().value());
+  LOG_INFO("starting initial corruption check", {"local-member-id", id}, {"timeout", timeout});
+  const auto own = member.store().HashKv(Revision(0));
+  if (!own.ok()) {
+    return base::MakeStatus(own.status().code(), fmt::format("{} failed to fetch hash ({})", id,
+                                                             base::MessageOf(own.status())));
+  }
+  std::vector<membership::Member> members;
+  for (const node::MemberInfo& info : member.Members()) {
+    members.push_back({info.id, info.peer_urls, info.is_learner, info.name, info.client_urls});
+  }
+  std::promise<std::vector<node::PeerHash>> answers;
+  node::AskPeerHashes(
+      client, {member.member_id(), member.cluster_id(), own->hash_revision, timeout}, members,
+      [&answers](std::vector<node::PeerHash> peers) { answers.set_value(std::move(peers)); });
+  return node::CheckInitialHash(member.member_id(), *own, answers.get_future().get());
 }
 
 }  // namespace etcd::server

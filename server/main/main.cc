@@ -61,6 +61,10 @@ void LogStart(const config::Config& config) {
            {"initial-cluster-token", config.initial_cluster_token},
            {"quota-backend-bytes", config.quota_backend_bytes}, {"pre-vote", config.pre_vote},
            {"feature-gates", config.feature_gates.ToText()},
+           {"initial-corrupt-check", false},  // as etcd 3.6 says whatever the gate
+           {"corrupt-check-time-interval", config.corrupt_check_time},
+           {"compact-check-time-interval", config.compact_hash_check_time},
+           {"auto-rebuild", config.auto_rebuild},
            {"auto-compaction-mode", config.auto_compaction_mode},
            {"auto-compaction-retention", config.auto_compaction_period},
            {"max-request-bytes", config.max_request_bytes});

@@ -69,6 +69,10 @@ node::MemberOptions MakeMemberOptions(const config::Config& config, const DataDi
     options.auto_compaction = node::AutoCompaction::kRevision;
     options.compaction_retention = config.auto_compaction_revisions;
   }
+  options.corrupt_check_interval = config.corrupt_check_time;
+  if (config.feature_gates.enabled(config::Gate::kCompactHashCheck)) {
+    options.compact_hash_check_interval = config.compact_hash_check_time;
+  }
   options.store.compaction_batch_limit = config.compaction_batch_limit;
   options.store.compaction_sleep_interval = config.compaction_sleep_interval;
   options.lease.checkpoint = config.feature_gates.enabled(config::Gate::kLeaseCheckpoint);

@@ -25,6 +25,7 @@
 #include "server/main/observers.h"
 #include "server/main/options.h"
 #include "server/main/peer_metrics.h"
+#include "server/main/rebuild.h"
 #include "server/main/system.h"
 #include "server/metrics/process_metrics.h"
 #include "server/node/member.h"
@@ -63,12 +64,46 @@ struct Threads {
   base::ThreadExecutor raft, apply, watch, snapshot, compaction, timer, edge, bulk;
 };
 
+// What the engine or the member says when it cannot go on. While the parts are opened the error
+// comes back from there as well, and then damage may be replaced without an end of the process.
+class DamageWatch {
+ public:
+  explicit DamageWatch(Rebuild& rebuild) : rebuild_(rebuild) {}
+
+  // Any thread.
+  void OnFatal(std::string_view message, const absl::Status& status) {
+    {
+      const std::lock_guard lock(mu_);
+      if (!is_armed_ && rebuild_.Covers(status)) {
+        found_ = status;
+        return;
+      }
+    }
+    rebuild_.NoteDamage(status);
+    base::Fatal(message, status);
+  }
+
+  // Everything is open; the error if it is damaged all the same.
+  absl::Status Arm() {
+    const std::lock_guard lock(mu_);
+    is_armed_ = true;
+    return found_;
+  }
+
+ private:
+  Rebuild& rebuild_;
+  std::mutex mu_;
+  bool is_armed_ = false;
+  absl::Status found_;
+};
+
 }  // namespace
 
 // In order of construction; destroyed in reverse.
 struct Server::Parts {
-  Parts(config::Config settings, std::vector<std::string> arguments)
+  Parts(config::Config settings, std::vector<std::string> arguments, Rebuild& replacement)
       : config(std::move(settings)),
+        rebuild(replacement),
         command_line(std::move(arguments)),
         observer(metrics, clock, config.warning_apply_duration),
         snap_observer(metrics),
@@ -78,6 +113,7 @@ struct Server::Parts {
                                            : base::PosixFileSystem()) {}
 
   const config::Config config;
+  Rebuild& rebuild;
   const std::vector<std::string> command_line;
   base::SystemClock clock;
   metrics::Registry registry;
@@ -95,6 +131,7 @@ struct Server::Parts {
   absl::AnyInvocable<void()> removed;  // set by Start, before anybody can call it
 
   std::unique_ptr<DataDir> data_dir;
+  DamageWatch damage{rebuild};
   std::unique_ptr<engine::KvEngine> engine;
   std::optional<Threads> threads;
   std::unique_ptr<node::Member> member;
@@ -107,9 +144,12 @@ struct Server::Parts {
   std::unique_ptr<transport::Server> clients;
   std::unique_ptr<transport::Server> scrapes;  // null without --listen-metrics-urls
 
+  absl::Status OpenAll();
   absl::Status OpenStorage();
   absl::Status Bootstrap(node::MemberOptions& options);
+  node::MemberPorts MemberPorts();
   absl::Status OpenNode();
+  absl::Status CompareInitially();
   absl::Status OpenEdges();
   std::string ScrapeText() {
     const std::lock_guard lock(scrape_mu);
@@ -117,15 +157,24 @@ struct Server::Parts {
   }
 };
 
+absl::Status Server::Parts::OpenAll() {
+  RETURN_IF_ERROR(OpenStorage());
+  RETURN_IF_ERROR(peers.Listen().status());
+  RETURN_IF_ERROR(OpenNode());
+  RETURN_IF_ERROR(CompareInitially());
+  RETURN_IF_ERROR(OpenEdges());
+  return damage.Arm();
+}
+
 absl::Status Server::Parts::OpenStorage() {
   ASSIGN_OR_RETURN(data_dir, DataDir::Open(file_system, config.data_dir, config.wal_dir));
   LOG_INFO("Initialize and start etcd server", {"name", config.name}, {"data-dir", config.data_dir},
            {"dir-type", data_dir->has_log() ? "member" : "empty"});
-  if (!data_dir->has_log()) RETURN_IF_ERROR(config.bootstrap);
+  if (!data_dir->has_log() && !rebuild.is_joining()) RETURN_IF_ERROR(config.bootstrap);
   RETURN_IF_ERROR(ImportGoBackend(file_system, *data_dir));
   engine::RocksOptions options;
-  options.on_fatal = [](const absl::Status& status) {
-    base::Fatal("storage engine failed", status);
+  options.on_fatal = [this](const absl::Status& status) {
+    damage.OnFatal("storage engine failed", status);
   };
   ASSIGN_OR_RETURN(engine, engine::OpenRocksEngine(data_dir->engine(), std::move(options)));
   return absl::OkStatus();
@@ -134,35 +183,50 @@ absl::Status Server::Parts::OpenStorage() {
 // What a member that has no log asks the others.
 absl::Status Server::Parts::Bootstrap(node::MemberOptions& options) {
   if (data_dir->has_log()) return absl::OkStatus();
+  if (rebuild.is_joining()) {
+    ASSIGN_OR_RETURN(options.joins, rebuild.Join(peers));
+    return absl::OkStatus();
+  }
   if (config.initial_cluster_state != "existing") return CheckNotBootstrapped(config, peers);
   ASSIGN_OR_RETURN(options.joins, AskToJoin(config, peers));
   return absl::OkStatus();
 }
 
+node::MemberPorts Server::Parts::MemberPorts() {
+  return {.file_system = file_system,
+          .engine = *engine,
+          .random = random,
+          .raft = threads->raft,
+          .apply = threads->apply,
+          .snapshot = threads->snapshot,
+          .compaction = threads->compaction,
+          .lease = threads->timer,
+          .bulk = &threads->bulk,
+          .peers = peers,
+          .peer_client = &peers,
+          .wal_observer = &observer,
+          .snap_observer = &snap_observer,
+          .lease_observer = &observer,
+          .observer = &observer,
+          .fatal = [this](std::string_view message,
+                          const absl::Status& status) { damage.OnFatal(message, status); },
+          .removed = [this] { removed(); }};
+}
+
 absl::Status Server::Parts::OpenNode() {
   node::MemberOptions options = MakeMemberOptions(config, *data_dir);
   options.store.observer = &observer;
+  options.halt_when_corrupt = rebuild.halts_when_corrupt();
+  options.may_have_joined = options.may_have_joined || rebuild.is_joining();
   if (const absl::Status status = Bootstrap(options); !status.ok()) {
     LOG_ERROR("bootstrap failed", {"error", status});
     return status;
   }
   threads.emplace(clock);
-  node::MemberPorts member_ports{.file_system = file_system,
-                                 .engine = *engine,
-                                 .random = random,
-                                 .raft = threads->raft,
-                                 .apply = threads->apply,
-                                 .snapshot = threads->snapshot,
-                                 .compaction = threads->compaction,
-                                 .lease = threads->timer,
-                                 .peers = peers,
-                                 .peer_client = &peers,
-                                 .wal_observer = &observer,
-                                 .snap_observer = &snap_observer,
-                                 .lease_observer = &observer,
-                                 .observer = &observer,
-                                 .removed = [this] { removed(); }};
-  ASSIGN_OR_RETURN(member, node::OpenMember(std::move(options), std::move(member_ports)));
+  const auto joined =
+      options.joins.has_value() ? options.joins->members : std::vector<membership::Member>();
+  ASSIGN_OR_RETURN(member, node::OpenMember(std::move(options), MemberPorts()));
+  rebuild.NoteMembers(*member, joined);
   hub = std::make_unique<watch::WatchHub>(member->store(), threads->watch,
                                           std::make_unique<base::SeededRandom>(RandomSeed()),
                                           &observer, MakeWatchOptions(config));
@@ -172,6 +236,13 @@ absl::Status Server::Parts::OpenNode() {
   AddMemberFigures(registry, metrics, *member);
   SetConstants(metrics, *member, config);
   return absl::OkStatus();
+}
+
+// Of a member that had data before.
+absl::Status Server::Parts::CompareInitially() {
+  const bool wanted = config.feature_gates.enabled(config::Gate::kInitialCorruptCheck);
+  if (!wanted || !data_dir->has_log()) return absl::OkStatus();
+  return CheckAgainstPeers(*member, peers, config.request_timeout);
 }
 
 absl::Status Server::Parts::OpenEdges() {
@@ -210,6 +281,7 @@ absl::Status Server::Parts::OpenEdges() {
                                           .lessor = member->lessor(),
                                           .background = threads->timer,
                                           .bulk = threads->bulk,
+                                          .member = member.get(),
                                           .server_version = std::string(config::kEtcdVersion)});
   ASSIGN_OR_RETURN(transport::ServerOptions client_options, MakeClientOptions(config));
   clients =
@@ -224,17 +296,24 @@ absl::Status Server::Parts::OpenEdges() {
   return scrapes->Listen().status();
 }
 
-Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::Server(std::unique_ptr<Rebuild> rebuild, std::unique_ptr<Parts> parts)
+    : rebuild_(std::move(rebuild)), parts_(std::move(parts)) {}
 Server::~Server() = default;
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Open(config::Config config,
                                                      std::vector<std::string> command_line) {
-  auto parts = std::make_unique<Parts>(std::move(config), std::move(command_line));
-  RETURN_IF_ERROR(parts->OpenStorage());
-  RETURN_IF_ERROR(parts->peers.Listen().status());
-  RETURN_IF_ERROR(parts->OpenNode());
-  RETURN_IF_ERROR(parts->OpenEdges());
-  return std::unique_ptr<Server>(new Server(std::move(parts)));
+  auto rebuild = std::make_unique<Rebuild>(config, base::PosixFileSystem());
+  RETURN_IF_ERROR(rebuild->Resume());
+  auto parts = std::make_unique<Parts>(config, command_line, *rebuild);
+  absl::Status opened = parts->OpenAll();
+  if (rebuild->Covers(opened)) {
+    parts.reset();
+    RETURN_IF_ERROR(rebuild->Run(opened));
+    parts = std::make_unique<Parts>(std::move(config), std::move(command_line), *rebuild);
+    opened = parts->OpenAll();
+  }
+  RETURN_IF_ERROR(opened);
+  return std::unique_ptr<Server>(new Server(std::move(rebuild), std::move(parts)));
 }
 
 void Server::Start(absl::AnyInvocable<void()> ready, absl::AnyInvocable<void()> removed) {
@@ -264,6 +343,8 @@ void Server::Start(absl::AnyInvocable<void()> ready, absl::AnyInvocable<void()> 
 }
 
 void Server::Serve() {
+  parts_->rebuild.NoteMembers(*parts_->member, {});
+  parts_->rebuild.Finish(*parts_->member, parts_->threads->edge);
   parts_->clients->Start();
   const bool split = !parts_->config.listen_client_http_urls.empty();
   const auto announce = [](const config::UrlList& urls, std::string_view traffic) {

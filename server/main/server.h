@@ -13,6 +13,8 @@
 
 namespace etcd::server {
 
+class Rebuild;
+
 // One member with its listeners: constructs every concrete type and knows the order in which they
 // start and stop. Owned by the main thread, which makes all calls.
 class Server {
@@ -36,7 +38,8 @@ class Server {
 
  private:
   struct Parts;
-  explicit Server(std::unique_ptr<Parts> parts);
+  Server(std::unique_ptr<Rebuild> rebuild, std::unique_ptr<Parts> parts);
+  std::unique_ptr<Rebuild> rebuild_;  // outlives the parts
   std::unique_ptr<Parts> parts_;
 };
 

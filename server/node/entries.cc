@@ -13,6 +13,15 @@ etcdserverpb::InternalRaftRequest WithHeader(RequestId id) {
   return request;
 }
 
+std::string EncodeAlarmChange(RequestId id, etcdserverpb::AlarmRequest::AlarmAction action,
+                              MemberId member, std::int32_t type) {
+  auto request = WithHeader(id);
+  request.mutable_alarm()->set_action(action);
+  request.mutable_alarm()->set_memberid(member.value());
+  request.mutable_alarm()->set_alarm(static_cast<etcdserverpb::AlarmType>(type));
+  return request.SerializeAsString();
+}
+
 }  // namespace
 
 std::string EncodeMemberAttributes(RequestId id, MemberId member, std::string_view name,
@@ -60,11 +69,11 @@ std::string EncodeLegacyPut(RequestId id, std::string_view path, std::string_vie
 }
 
 std::string EncodeRaiseAlarm(RequestId id, MemberId member, std::int32_t type) {
-  auto request = WithHeader(id);
-  request.mutable_alarm()->set_action(etcdserverpb::AlarmRequest::ACTIVATE);
-  request.mutable_alarm()->set_memberid(member.value());
-  request.mutable_alarm()->set_alarm(static_cast<etcdserverpb::AlarmType>(type));
-  return request.SerializeAsString();
+  return EncodeAlarmChange(id, etcdserverpb::AlarmRequest::ACTIVATE, member, type);
+}
+
+std::string EncodeDisarmAlarm(RequestId id, MemberId member, std::int32_t type) {
+  return EncodeAlarmChange(id, etcdserverpb::AlarmRequest::DEACTIVATE, member, type);
 }
 
 std::string EncodeLeaseRevoke(RequestId id, LeaseId lease) {

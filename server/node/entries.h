@@ -23,6 +23,7 @@ std::string LegacyAttributesPath(MemberId member);
 std::string EncodeLegacyPut(RequestId id, std::string_view path, std::string_view value);
 
 std::string EncodeRaiseAlarm(RequestId id, MemberId member, std::int32_t type);
+std::string EncodeDisarmAlarm(RequestId id, MemberId member, std::int32_t type);
 std::string EncodeLeaseRevoke(RequestId id, LeaseId lease);
 std::string EncodeLeaseCheckpoint(RequestId id,
                                   const std::vector<lease::LeaseCheckpoint>& checkpoints);

@@ -83,6 +83,12 @@ struct MemberOptions {
   std::chrono::nanoseconds compaction_period{0};  // kPeriodic
   std::int64_t compaction_retention = 0;          // kRevision: revisions to keep
 
+  // Comparisons of the members' data, made by the leader (corruption_duty.h); 0: never.
+  std::chrono::nanoseconds corrupt_check_interval{0};
+  std::chrono::nanoseconds compact_hash_check_interval{0};
+  // A CORRUPT alarm for this member halts it (--auto-rebuild): its next start replaces its data.
+  bool halt_when_corrupt = false;
+
   mvcc::StoreOptions store;
   lease::LessorOptions lease;  // ttl_seconds_min is computed from the ticks
   std::string server_version = "3.6.16";
@@ -125,9 +131,10 @@ struct MemberPorts {
   base::Random& random;  // used on the raft executor and in OpenMember
   base::Executor& raft;
   base::Executor& apply;
-  base::Executor& snapshot;    // engine flushes
-  base::Executor& compaction;  // physical deletion
-  base::Executor& lease;       // expiry scans
+  base::Executor& snapshot;        // engine flushes
+  base::Executor& compaction;      // physical deletion
+  base::Executor& lease;           // expiry scans
+  base::Executor* bulk = nullptr;  // hashes of the whole store; null: compaction
   ports::PeerTransport& peers;
   // Null: a cluster of one, or a simulation; the others then count as members of this version.
   ports::PeerClient* peer_client = nullptr;
@@ -141,6 +148,14 @@ struct MemberPorts {
   absl::AnyInvocable<void()> removed = nullptr;
 };
 
+// A member with damaged data asks for a place to start over (readmission.h).
+struct ReadmitRequest {
+  MemberId id;                         // who it was
+  std::vector<std::string> peer_urls;  // where it listens
+  // It has asked before and does not know what became of it: it may be removed by now.
+  bool resumes = false;
+};
+
 // Thread-safe where Node and PeerReceiver are; Start and Stop are called by the owner, once each,
 // in this order. Messages of peers may come from Start on; they stop before Stop is called.
 class Member : public Node, public ports::PeerReceiver {
@@ -150,6 +165,12 @@ class Member : public Node, public ports::PeerReceiver {
   virtual lease::Lessor& lessor() = 0;
   // Proposals of this member whose outcome is not known yet.
   virtual std::size_t PendingProposals() const = 0;
+
+  // Removes a member whose data is damaged and adds it as a learner with a new id, if this leader
+  // finds that the others hold everything (readmission.h). Errors: kNotLeader, kMemberNotFound,
+  // kFailedPrecondition with the reason why not; after any other error ask again, with `resumes`.
+  // Thread-safe.
+  virtual void Readmit(ReadmitRequest request, AddedMemberDone done) = 0;
 
   // Lets the raft loop run; replays what the log has beyond the store. `ready` is called once, when
   // the member has published its attributes through raft: the moment to serve clients.

@@ -64,14 +64,22 @@ absl::Status MemberImpl::Open() {
       [this](const raft::SnapshotMetadata& metadata) { return raft_->OnSnapshotSaved(metadata); },
       [this](MemberId to) { ReportSnapshot(to, false); });
   leadership_ = std::make_unique<Leadership>(shared_, *raft_);
-  duties_ = std::make_unique<Duties>(
-      shared_, [this](absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done) {
-        const RequestId id = NextRequestId();
-        ProposeOptions options;
-        options.low_cost = true;
-        Propose(id, encode(id), options, std::move(done));
-      });
+  const auto propose = [this](absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done) {
+    ProposeOwn(std::move(encode), std::move(done));
+  };
+  duties_ = std::make_unique<Duties>(shared_, propose);
+  const auto read = [this](ReadDone done) { ReadIndex(std::move(done)); };
+  corruption_ = std::make_unique<CorruptionDuty>(shared_, propose, read);
+  readmission_ = std::make_unique<Readmission>(shared_, *changes_, propose, read);
   return absl::OkStatus();
+}
+
+// What the parts propose by themselves.
+void MemberImpl::ProposeOwn(absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done) {
+  const RequestId id = NextRequestId();
+  ProposeOptions options;
+  options.low_cost = true;
+  Propose(id, encode(id), options, std::move(done));
 }
 
 absl::Status MemberImpl::LoadState() {
@@ -241,6 +249,7 @@ void MemberImpl::OnTick() {
   shared_.quota.SetUsed(shared_.ports.engine.Size().total);
   leadership_->Look();
   duties_->OnTick();
+  corruption_->OnTick();
 }
 
 // ---- Start and stop

@@ -10,10 +10,12 @@
 #include "server/node/apply_loop.h"
 #include "server/node/boot.h"
 #include "server/node/conf_changes.h"
+#include "server/node/corruption_duty.h"
 #include "server/node/duties.h"
 #include "server/node/leadership.h"
 #include "server/node/member.h"
 #include "server/node/raft_loop.h"
+#include "server/node/readmission.h"
 #include "server/node/request_ids.h"
 #include "server/node/shared.h"
 #include "server/node/snapshots.h"
@@ -72,6 +74,9 @@ class MemberImpl final : public Member,
   mvcc::Store& store() override { return *shared_.store; }
   lease::Lessor& lessor() override { return *shared_.lessor; }
   std::size_t PendingProposals() const override { return shared_.waiters.size(); }
+  void Readmit(ReadmitRequest request, AddedMemberDone done) override {
+    readmission_->Start(std::move(request), std::move(done));
+  }
   void Start(absl::AnyInvocable<void()> ready) override;
   void HandOver(absl::AnyInvocable<void()> done) override;
   void Stop(absl::AnyInvocable<void()> done) override;
@@ -108,6 +113,7 @@ class MemberImpl final : public Member,
   void SendSnapshot(raft::Message message) override { snapshots_->Send(std::move(message)); }
 
   absl::Status LoadState();
+  void ProposeOwn(absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done);
   // Makes the transport know the members of the view, and nobody else. Raft thread.
   void ConnectPeers();
   void ConnectToJoined();
@@ -122,10 +128,12 @@ class MemberImpl final : public Member,
   std::unique_ptr<RaftLoop> raft_;
   std::unique_ptr<Snapshots> snapshots_;
   std::unique_ptr<Duties> duties_;
+  std::unique_ptr<CorruptionDuty> corruption_;
   std::unique_ptr<Leadership> leadership_;
   std::map<MemberId, std::vector<std::string>> peers_;  // as told to the transport; raft thread
   std::atomic<bool> removed_{false};
   std::unique_ptr<ConfChanges> changes_;
+  std::unique_ptr<Readmission> readmission_;
 };
 
 }  // namespace etcd::node

@@ -24,6 +24,9 @@ from etcd_process import EtcdError, EtcdProcess, Started, free_ports, server_bin
 CLIENT = os.environ.get("CLUSTER_CLIENT") or os.path.join(
     os.path.dirname(server_binary()), "cluster_client")
 
+ALTER_VALUE = os.environ.get("ALTER_VALUE") or os.path.join(
+    os.path.dirname(server_binary()), "alter_value")
+
 
 class Member(EtcdProcess):
     """One member; `version` is "ours" or Go's, as in peers.binary."""
@@ -54,6 +57,10 @@ class Member(EtcdProcess):
             if error.__class__.__module__ == "http.client":
                 return None
             raise
+
+    def alter_value(self, key):
+        """Of the stopped member: one byte of the newest value, under valid checksums."""
+        subprocess.run([ALTER_VALUE, self.data_dir, key], check=True)
 
     def member_id(self):
         return self.status()["header"]["member_id"]

@@ -53,6 +53,7 @@ absl::Status SimMember::Open() {
                           .compaction = executor(),
                           .lease = executor(),
                           .peers = peers_,
+                          .peer_client = peer_client,
                           .wal_observer = nullptr,
                           .snap_observer = nullptr,
                           .lease_observer = nullptr,

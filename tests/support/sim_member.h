@@ -80,6 +80,7 @@ class SimMember {
   SimDisk disk;
   engine::MemEngine engine;
   node::MemberOptions options;
+  ports::PeerClient* peer_client = nullptr;  // of the processes that start from now on
 
  private:
   base::SeededRandom random_;

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,24 @@ std::string EncodeList(const std::vector<node::MemberInfo>& members) {
   return membership::EncodeMembers(view) + "\n";
 }
 
+std::optional<node::ReadmitRequest> ParseRebuild(std::string_view body) {
+  const auto json = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("id") || !json["id"].is_number_unsigned()) {
+    return std::nullopt;
+  }
+  node::ReadmitRequest out;
+  out.id = MemberId(json["id"].get<std::uint64_t>());
+  const auto urls = json.find("peerURLs");
+  if (urls == json.end() || !urls->is_array() || urls->empty()) return std::nullopt;
+  for (const auto& url : *urls) {
+    if (!url.is_string()) return std::nullopt;
+    out.peer_urls.push_back(url.get<std::string>());
+  }
+  const auto resumes = json.find("resumes");
+  out.resumes = resumes != json.end() && resumes->is_boolean() && resumes->get<bool>();
+  return out;
+}
+
 class PeerHandler final : public base::HttpHandler {
  public:
   explicit PeerHandler(PeerDeps deps)
@@ -38,6 +57,8 @@ class PeerHandler final : public base::HttpHandler {
     if (path == "/members") return ServeMembers(request, *responder);
     if (path == "/members/hashkv") return ServeHash(request, std::move(responder));
     if (path.starts_with(kPromotePath)) return ServePromotion(request, std::move(responder));
+    if (path == "/members/rebuild" && deps_.member != nullptr)
+      return ServeRebuild(request, std::move(responder));
     if (path == "/leases") return ServeLeaseRenewal(deps_, request, std::move(responder));
     if (path == "/leases/internal") {
       return ServeLeaseTimeToLive(deps_, request, std::move(responder));
@@ -57,6 +78,8 @@ class PeerHandler final : public base::HttpHandler {
   void AnswerHash(Revision at, base::HttpResponder& responder) const;
   void ServePromotion(const base::HttpRequest& request, base::HttpResponderPtr responder) const;
   void RefusePromotion(const absl::Status& status, base::HttpResponder& responder) const;
+  void RefuseRebuild(const absl::Status& status, base::HttpResponder& responder) const;
+  void ServeRebuild(const base::HttpRequest& request, base::HttpResponderPtr responder) const;
   void ServeDowngrade(const base::HttpRequest& request, base::HttpResponderPtr responder) const;
 
   const PeerDeps deps_;
@@ -158,6 +181,36 @@ void PeerHandler::RefusePromotion(const absl::Status& status,
       return responder.Reply(500, {ClusterHeader(), {"Content-Type", "application/json"}},
                              "{\"message\":\"Internal Server Error\"}");
   }
+}
+
+// Ours: {"id":1,"peerURLs":["http://h:2380"],"resumes":false} from a member whose data is damaged
+// (node/readmission.h) -> {"id":2,"members":[...]}, 503 from others than the leader, 412 with the
+// reason why not. The cluster's id is required: this removes a member.
+void PeerHandler::ServeRebuild(const base::HttpRequest& request,
+                               base::HttpResponderPtr responder) const {
+  if (request.method != "POST") {
+    return ReplyError(*responder, 405, "Method Not Allowed", {{"Allow", "POST"}});
+  }
+  if (request.Header("x-etcd-cluster-id") != cluster_id_) {
+    return ReplyError(*responder, 412, "cluster ID mismatch", {ClusterHeader()});
+  }
+  const auto parsed = ParseRebuild(request.body);
+  if (!parsed.has_value()) return ReplyError(*responder, 400, "error unmarshalling request");
+  deps_.member->Readmit(*parsed, [this, responder](const absl::StatusOr<node::AddedMember>& added) {
+    if (!added.ok()) return RefuseRebuild(added.status(), *responder);
+    responder->Reply(200, {ClusterHeader(), {"Content-Type", "application/json"}},
+                     "{\"id\":" + std::to_string(added->member.id.value()) +
+                         ",\"members\":" + EncodeList(added->members) + "}");
+  });
+}
+
+void PeerHandler::RefuseRebuild(const absl::Status& status, base::HttpResponder& responder) const {
+  const auto errc = ErrcOf(status);
+  const int code = errc == Errc::kNotLeader                                 ? 503
+                   : errc == Errc::kMemberNotFound                          ? 404
+                   : status.code() == absl::StatusCode::kFailedPrecondition ? 412
+                                                                            : 500;
+  ReplyError(responder, code, std::string(base::MessageOf(status)), {ClusterHeader()});
 }
 
 void PeerHandler::ServeDowngrade(const base::HttpRequest& request,

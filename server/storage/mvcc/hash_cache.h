@@ -25,6 +25,10 @@ class HashCache {
     entries_.push_back(entry);
     if (entries_.size() > kEntries) entries_.pop_front();
   }
+  std::deque<Entry> All() const {
+    const base::MutexLock lock(mu_);
+    return entries_;
+  }
   std::optional<Entry> Find(Revision revision) const {
     const base::MutexLock lock(mu_);
     for (const Entry& entry : entries_) {

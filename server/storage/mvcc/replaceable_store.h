@@ -42,6 +42,8 @@ class ReplaceableStore final : public Store {
   absl::StatusOr<std::unique_ptr<HistoryCursor>> ReadHistory(Revision from,
                                                              Revision to) const override;
   absl::StatusOr<HashResult> HashKv(Revision at) const override { return store()->HashKv(at); }
+  // Of the newest finished compactions (at most ten, of this process), oldest first.
+  std::vector<HashResult> CompactionHashes() const { return store()->CompactionHashes(); }
   absl::Status ForEachLeasedKey(
       absl::FunctionRef<void(std::string_view, LeaseId)> each) const override {
     return store()->ForEachLeasedKey(each);

@@ -110,6 +110,15 @@ absl::Status StoreImpl::ForEachLeasedKey(
   return it->status();
 }
 
+std::vector<HashResult> StoreImpl::CompactionHashes() const {
+  std::vector<HashResult> out;
+  const Revision current = current_revision();
+  for (const HashCache::Entry& entry : hashes_.All()) {
+    out.push_back({entry.hash, entry.compact_revision, entry.revision, current});
+  }
+  return out;
+}
+
 absl::StatusOr<HashResult> StoreImpl::HashKv(Revision at) const {
   // As given, before 0 becomes the current revision: after Compact(0) etcd answers HashKV(0) with
   // the hash of that compaction.

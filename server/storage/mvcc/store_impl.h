@@ -49,6 +49,8 @@ class StoreImpl final : public Store {
   absl::StatusOr<std::unique_ptr<HistoryCursor>> ReadHistory(Revision from,
                                                              Revision to) const override;
   absl::StatusOr<HashResult> HashKv(Revision at) const override;
+  // Hashes of the newest finished compactions (at most ten, of this process), oldest first.
+  std::vector<HashResult> CompactionHashes() const;
   absl::Status ForEachLeasedKey(
       absl::FunctionRef<void(std::string_view, LeaseId)> each) const override;
   OperationCounts counts() const override;

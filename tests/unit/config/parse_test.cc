@@ -169,6 +169,13 @@ TEST(ConfigParse, BadCommandLinesFailWithEtcdsMessagesAndCodes) {
        1,
        "error=enabling feature gate LeaseCheckpointPersist requires enabling feature gate "
        "LeaseCheckpoint"},
+      {{"--compact-hash-check-time=0s"},
+       1,
+       "error=--compact-hash-check-time must be >0 (set to 0s)"},
+      {{"--experimental-compact-hash-check-time=-1s"},
+       1,
+       "error=--compact-hash-check-time must be >0 (set to -1s)"},
+      {{"--corrupt-check-time=-1s"}, 1, "--corrupt-check-time"},
       {{"--experimental-corrupt-check-time=1s", "--corrupt-check-time=1s"},
        1,
        "error=cannot set --experimental-corrupt-check-time and --corrupt-check-time at the same "

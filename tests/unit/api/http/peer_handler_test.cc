@@ -26,6 +26,7 @@ class PeerHandlerTest : public ::testing::Test {
                                   .lessor = api_.member->lessor(),
                                   .background = executor_,
                                   .bulk = executor_,
+                                  .member = &*api_.member,
                                   .server_version = "3.6.16"})) {
     EXPECT_TRUE(api_.member.WaitFor([&] { return api_.member->ClusterVersion() == "3.6.0"; }));
   }
@@ -101,6 +102,27 @@ TEST_F(PeerHandlerTest, RefusesPromotionsByCodeAndText) {
   EXPECT_EQ(Ask("POST", "/members/promote/" + std::to_string(api_.member->member_id().value())),
             "412 membership: can only promote a learner member\n");
   EXPECT_EQ(Ask("GET", "/members/promote/17"), "405 Method Not Allowed\n");
+}
+
+TEST_F(PeerHandlerTest, RefusesRebuildsByCodeAndText) {
+  const Headers cluster = {
+      {"x-etcd-cluster-id", base::FormatHex(api_.member->cluster_id().value())}};
+  const auto ask = [&](const std::string& body) {
+    const auto answer = Send("POST", "/members/rebuild", body, cluster);
+    return std::to_string(answer->status) + " " + answer->body;
+  };
+  const std::string self = std::to_string(api_.member->member_id().value());
+  EXPECT_EQ(ask("{\"id\":17,\"peerURLs\":[\"http://a:1\"]}"), "404 etcdserver: member not found\n");
+  EXPECT_EQ(ask("{\"id\":" + self + ",\"peerURLs\":[\"http://a:1\"]}"),
+            "412 member " + base::FormatHex(api_.member->member_id().value()) + " is up\n");
+  for (const char* body : {"", "[]", "{\"id\":-1,\"peerURLs\":[\"a\"]}", "{\"id\":1}",
+                           "{\"id\":1,\"peerURLs\":[]}", "{\"id\":1,\"peerURLs\":[7]}"}) {
+    EXPECT_EQ(ask(body), "400 error unmarshalling request\n") << body;
+  }
+  // It removes a member: not without knowing the cluster.
+  EXPECT_EQ(Ask("POST", "/members/rebuild", "{\"id\":17,\"peerURLs\":[\"http://a:1\"]}"),
+            "412 cluster ID mismatch\n");
+  EXPECT_EQ(Ask("GET", "/members/rebuild"), "405 Method Not Allowed\n");
 }
 
 TEST_F(PeerHandlerTest, RenewsLeasesForFollowers) {
