@@ -7,6 +7,7 @@
 //   --check-replay K                        every K-th seed runs twice, in another process
 //   --require-marks                         fail when something rare never happened
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/time.h>
 #include <unistd.h>
 #include <vector>
 
@@ -25,6 +27,7 @@
 
 #include "server/base/log.h"
 #include "tests/simulation/run.h"
+#include "tests/simulation/world.h"
 
 namespace etcd::simulation {
 namespace {
@@ -75,6 +78,15 @@ constexpr std::string_view kRequired[] = {
 
 constexpr std::uint64_t kRunsForMarks = 100;
 
+// Exit codes beside 0 (all held), 1 (a run failed) and 2 (usage).
+constexpr int kAborted = 3;
+constexpr int kHung = 4;
+
+// CPU time of one run; most take less than a second. It covers what the limits of World do not see:
+// one event that does not end, and checks at the end of a run.
+constexpr int kRunSecondsMax = 60;
+constexpr int kGraceSeconds = 5;
+
 struct Arguments {
   std::optional<std::uint64_t> seed;
   std::uint64_t seeds = 0;
@@ -121,6 +133,44 @@ bool ParseArguments(int argc, char** argv, Arguments& out) {
   return out.seed || out.seeds > 0 || out.seconds > 0 || !out.list.empty();
 }
 
+// Where a run says why it ends early; stdout may be another's.
+std::FILE* report_to = stdout;
+
+void Abandon(const char* failure, int code) {
+  alarm(kGraceSeconds);  // should the report wait for a lock that is held here
+  ReportCurrent(failure, report_to);
+  std::fflush(report_to);
+  std::_Exit(code);
+}
+
+// A broken invariant of the code under test aborts: say in which run.
+void OnAbort(int /*signal*/) { Abandon("the process aborts", kAborted); }
+
+volatile std::sig_atomic_t overdue = 0;
+
+// The first time the run fails at its next event; if there is none, the second time ends it.
+void OnOverdue(int /*signal*/) {
+  if (overdue != 0) Abandon("the run hangs in one event", kHung);
+  overdue = 1;
+  InterruptCurrent();
+}
+
+void CatchSignals() {
+  std::signal(SIGABRT, OnAbort);
+  std::signal(SIGSEGV, OnAbort);
+  std::signal(SIGFPE, OnAbort);
+  std::signal(SIGPROF, OnOverdue);
+}
+
+RunResult RunWatched(std::uint64_t seed, const RunSettings& settings) {
+  overdue = 0;
+  const itimerval limit = {.it_interval = {kGraceSeconds, 0}, .it_value = {kRunSecondsMax, 0}};
+  setitimer(ITIMER_PROF, &limit, nullptr);
+  return Run(seed, settings);
+}
+
+bool IsHang(const RunResult& result) { return result.failure.starts_with(kHangs); }
+
 // The same seed in a process of its own, where addresses and hash seeds differ.
 std::optional<std::uint64_t> HashInOtherProcess(std::uint64_t seed) {
   char self[4096];
@@ -157,17 +207,24 @@ class Campaign {
   std::uint64_t replays_ = 0;
   std::uint64_t operations_ = 0;
   std::uint64_t revisions_ = 0;
+  std::uint64_t events_max_ = 0;
+  double cpu_seconds_max_ = 0;
   double virtual_seconds_ = 0;
+  bool hung_ = false;
 };
 
 void Campaign::RunSeed(std::uint64_t seed) {
-  const RunResult result = etcd::simulation::Run(seed, {.verbose = arguments_.verbose});
+  const double start = CpuSeconds();
+  const RunResult result = RunWatched(seed, {.verbose = arguments_.verbose});
+  cpu_seconds_max_ = std::max(cpu_seconds_max_, CpuSeconds() - start);
+  events_max_ = std::max(events_max_, result.events);
   ++runs_;
   virtual_seconds_ += result.virtual_seconds;
   operations_ += result.operations;
   revisions_ += result.revisions;
   for (const auto& [mark, count] : result.marks) marks_[mark] += count;
   if (!result.failure.empty()) ++failures_;
+  hung_ |= IsHang(result);
   if (arguments_.check_replay > 0 && runs_ % arguments_.check_replay == 0) {
     CheckReplay(seed, result.trace_hash);
   }
@@ -203,6 +260,7 @@ int Campaign::Run() {
     RunSeed(seed + i);
   }
   PrintSummary();
+  if (hung_) return kHung;
   return failures_ == 0 && (!arguments_.require_marks || CheckMarks()) ? 0 : 1;
 }
 
@@ -210,9 +268,9 @@ void Campaign::PrintSummary() const {
   for (const auto& [mark, count] : marks_) fmt::print("  {:44} {}\n", mark, count);
   fmt::print(
       "{} runs, {} failed, {} replayed; {} answers, {} revisions; {:.0f} virtual s, {:.0f} per CPU "
-      "second\n",
+      "second; the longest run: {} events, {:.1f} CPU s\n",
       runs_, failures_, replays_, operations_, revisions_, virtual_seconds_,
-      virtual_seconds_ / CpuSeconds());
+      virtual_seconds_ / CpuSeconds(), events_max_, cpu_seconds_max_);
 }
 
 bool Campaign::CheckMarks() const {
@@ -226,13 +284,6 @@ bool Campaign::CheckMarks() const {
   return all;
 }
 
-// A broken invariant of the code under test aborts: say in which run.
-void OnAbort(int /*signal*/) {
-  ReportCurrent(stdout);
-  std::fflush(stdout);
-  std::_Exit(3);
-}
-
 int Main(int argc, char** argv) {
   Arguments arguments;
   if (!ParseArguments(argc, argv, arguments)) {
@@ -242,12 +293,11 @@ int Main(int argc, char** argv) {
     return 2;
   }
   base::SetLogLevel(base::LogLevel::kFatal);
-  std::signal(SIGABRT, OnAbort);
-  std::signal(SIGSEGV, OnAbort);
-  std::signal(SIGFPE, OnAbort);
+  CatchSignals();
+  if (arguments.print_hash) report_to = stderr;
   if (!arguments.seed) return Campaign(arguments).Run();
   const RunResult result =
-      Run(*arguments.seed, {.verbose = arguments.verbose, .report = !arguments.print_hash});
+      RunWatched(*arguments.seed, {.verbose = arguments.verbose, .report = !arguments.print_hash});
   if (arguments.print_hash) {
     fmt::print("{:016x}\n", result.trace_hash);
   } else {
@@ -255,6 +305,7 @@ int Main(int argc, char** argv) {
                *arguments.seed, result.failure.empty() ? "ok" : result.failure, result.operations,
                result.revisions, result.virtual_seconds, result.trace_hash);
   }
+  if (IsHang(result)) return kHung;
   return result.failure.empty() ? 0 : 1;
 }
 

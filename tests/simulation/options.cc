@@ -1,5 +1,7 @@
 #include "tests/simulation/options.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace etcd::simulation {
@@ -94,6 +96,15 @@ void DrawAdmin(base::Random& random, Options::Admin& o) {
   o.defragment_every = Rate(random, seconds(2), seconds(20));
 }
 
+// What would only make a run slow: hundreds of megabytes of values, logs of ten thousands of files.
+void Bound(Options& o) {
+  if (o.value_bytes_max <= 1'000) return;
+  o.think_max = std::max<Nanos>(o.think_max, milliseconds(50));
+  if (o.snapshot_count > 200) {
+    o.wal_segment_bytes = std::max<std::uint64_t>(o.wal_segment_bytes, 65'536);
+  }
+}
+
 }  // namespace
 
 Options Options::Draw(base::Random& random) {
@@ -109,6 +120,7 @@ Options Options::Draw(base::Random& random) {
   if (o.members > 1) o.snapshot_count = 1'000'000;
   // A member that joins is not started here yet (SimMember::SetJoined).
   o.admin.reconfigure_every = Nanos(0);
+  Bound(o);
   return o;
 }
 

@@ -27,7 +27,7 @@ constexpr seconds kRecovery(60);
 
 struct Current {
   std::uint64_t seed = 0;
-  const World* world = nullptr;
+  World* world = nullptr;
   const Options* options = nullptr;
 };
 // For the report of a crash only: there is no other way to reach a run from a signal handler.
@@ -125,6 +125,7 @@ RunResult Simulation::Run() {
           std::chrono::duration<double>(world_.now()).count(),
           shared_.operations,
           static_cast<std::uint64_t>(ledger_.head()),
+          world_.steps(),
           world_.marks()};
 }
 
@@ -228,8 +229,12 @@ RunResult Run(std::uint64_t seed, const RunSettings& settings) {
   return result;
 }
 
-void ReportCurrent(std::FILE* out) {
-  if (current.world != nullptr) Report(current, "the process aborts", out);
+void ReportCurrent(const std::string& failure, std::FILE* out) {
+  if (current.world != nullptr) Report(current, failure, out);
+}
+
+void InterruptCurrent() {
+  if (current.world != nullptr) current.world->Interrupt();
 }
 
 }  // namespace etcd::simulation

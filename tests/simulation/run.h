@@ -13,6 +13,7 @@ struct RunResult {
   double virtual_seconds = 0;
   std::uint64_t operations = 0;  // answered calls
   std::uint64_t revisions = 0;
+  std::uint64_t events = 0;
   std::map<std::string, std::uint64_t> marks;
 };
 
@@ -25,6 +26,9 @@ struct RunSettings {
 RunResult Run(std::uint64_t seed, const RunSettings& settings);
 
 // What is known of the run that is under way, for a crash of the code under test.
-void ReportCurrent(std::FILE* out);
+void ReportCurrent(const std::string& failure, std::FILE* out);
+
+// The run under way takes too long: it fails at its next event. For signal handlers.
+void InterruptCurrent();
 
 }  // namespace etcd::simulation

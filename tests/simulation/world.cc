@@ -11,6 +11,9 @@ namespace etcd::simulation {
 namespace {
 
 constexpr std::size_t kTraceLines = 200;
+// Far above what any seed needs: see the figures of docs/testing.md.
+constexpr std::uint64_t kStepsMax = 20'000'000;
+constexpr std::uint64_t kStepsAtOnceMax = 1'000'000;
 constexpr Nanos kEpoch = std::chrono::hours(1);  // far enough from 0 for "two timeouts ago"
 constexpr std::chrono::seconds kWallEpoch(1'700'000'000);
 
@@ -212,11 +215,20 @@ void World::RunNext() {
   std::pop_heap(heap_.begin(), heap_.end());
   Event event = std::move(heap_.back());
   heap_.pop_back();
+  steps_at_now_ = event.due > now_ ? 0 : steps_at_now_ + 1;
   now_ = std::max(now_, event.due);
   ++steps_;
   Mix(static_cast<std::uint64_t>(now_.count()));
   Mix(event.who);
   (*event.task)();
+  CheckProgress();
+}
+
+// Every run comes to its end: what goes round and round fails, the same on every machine.
+void World::CheckProgress() {
+  if (steps_at_now_ > kStepsAtOnceMax) Fail(fmt::format("{}: time stands still", kHangs));
+  if (steps_ > kStepsMax) Fail(fmt::format("{}: {} events", kHangs, steps_));
+  if (interrupted_ != 0) Fail(fmt::format("{}: {} events took too long", kHangs, steps_));
 }
 
 bool World::IsDone() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
@@ -40,6 +41,9 @@ inline Nanos Between(base::Random& random, Nanos low, Nanos high) {
 }
 
 class World;
+
+// How the failure of a run that does not come to its end begins.
+inline constexpr std::string_view kHangs = "the run hangs";
 
 // The threads and the clock of one process. It dies in two steps: Doom makes it fall silent at any
 // point, even in the middle of a task; once no task of it is on the stack, its owner destroys it.
@@ -127,6 +131,9 @@ class World {
   const std::string& failure() const { return failure_; }  // "": none
   bool has_failed() const { return !failure_.empty(); }
 
+  // The run has taken too long: it fails at the next event. For signal handlers.
+  void Interrupt() { interrupted_ = 1; }
+
   // One line of what happened; the last ones are printed when a run fails. Every line and every
   // event goes into the hash.
   void Trace(std::string line);
@@ -159,6 +166,7 @@ class World {
   void RunNext();
   void Loop();
   bool IsDone() const;
+  void CheckProgress();
   Nanos DrawHop();
 
   Fibers fibers_;
@@ -167,11 +175,13 @@ class World {
   Nanos now_{0};
   std::uint64_t next_sequence_ = 0;
   std::uint64_t steps_ = 0;
+  std::uint64_t steps_at_now_ = 0;  // since time last went on
   std::uint64_t hash_ = 0xcbf29ce484222325ULL;
   std::vector<Event> heap_;
   std::deque<std::string> trace_;
   std::map<std::string, std::uint64_t> marks_;
   std::string failure_;
+  volatile std::sig_atomic_t interrupted_ = 0;
   std::FILE* live_ = nullptr;
 };
 
