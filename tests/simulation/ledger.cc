@@ -104,14 +104,31 @@ void Ledger::OnBatch(Replica& replica, const engine::WriteBatch& batch) {
   ApplyLeases(parsed);
 }
 
-void Ledger::OnReplacement(Replica& replica, const engine::KvEngine& engine) {
-  Parsed parsed;
+Ledger::Parsed Ledger::ParseAll(const engine::KvEngine& engine) {
+  Parsed out;
   for (const Family family : {Family::kKey, Family::kMeta}) {
     for (const auto at = engine.Scan(family, "", ""); at->Valid(); at->Next()) {
       const Op op{family, false, std::string(at->key()), std::string(at->value())};
-      family == Family::kKey ? ParseRecord(op, parsed) : ParseMeta(op, parsed);
+      family == Family::kKey ? ParseRecord(op, out) : ParseMeta(op, out);
     }
   }
+  return out;
+}
+
+// A new backend does not name the current revision, nor does an image made for Go's etcd
+// (raft-peer-storage.md 8.4).
+Ledger::Replica Ledger::ReplicaOf(const Parsed& parsed) {
+  const std::int64_t last = parsed.revisions.empty() ? 1 : parsed.revisions.rbegin()->first;
+  return {parsed.index, std::max({last, parsed.compacting, parsed.current_revision}),
+          parsed.compacting};
+}
+
+Ledger::Replica Ledger::ReplicaOf(const engine::KvEngine& engine) {
+  return ReplicaOf(ParseAll(engine));
+}
+
+void Ledger::OnReplacement(Replica& replica, const engine::KvEngine& engine) {
+  const Parsed parsed = ParseAll(engine);
   world_.Count("backend replaced by a snapshot");
   world_.Trace(fmt::format("ledger: a snapshot takes a member from index {} to {}", replica.index,
                            parsed.index));
@@ -122,10 +139,7 @@ void Ledger::OnReplacement(Replica& replica, const engine::KvEngine& engine) {
   for (const auto& [revision, changes] : parsed.revisions) {
     for (const auto& [sub, change] : changes) CheckRecord(revision, sub, change);
   }
-  // An image made for Go's etcd does not name the current revision (raft-peer-storage.md 8.4).
-  const std::int64_t last = parsed.revisions.empty() ? 1 : parsed.revisions.rbegin()->first;
-  const std::int64_t revision = std::max({last, parsed.compacting, parsed.current_revision});
-  replica = {parsed.index, revision, parsed.compacting};
+  replica = ReplicaOf(parsed);
 }
 
 // Compactions take records out of a revision, so that they are looked at one by one.

@@ -57,6 +57,8 @@ class Ledger {
   // A snapshot has replaced everything that the engine of `replica` held: whatever it brings is
   // history already.
   void OnReplacement(Replica& replica, const engine::KvEngine& engine);
+  // What a backend holds, for a member that starts on it.
+  Replica ReplicaOf(const engine::KvEngine& engine);
   // The same, where there is one backend only.
   void OnBatch(const engine::WriteBatch& batch) { OnBatch(only_, batch); }
 
@@ -94,6 +96,8 @@ class Ledger {
     std::vector<std::pair<std::int64_t, std::optional<std::int64_t>>> leases;  // id, TTL or gone
   };
   Parsed Parse(const engine::WriteBatch& batch);
+  Parsed ParseAll(const engine::KvEngine& engine);
+  static Replica ReplicaOf(const Parsed& parsed);
   void ParseRecord(const engine::WriteBatch::Op& op, Parsed& out);
   void CheckRecord(std::int64_t revision, std::int64_t sub, const Change& change);
   void ParseMeta(const engine::WriteBatch::Op& op, Parsed& out);

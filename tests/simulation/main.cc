@@ -35,6 +35,7 @@ namespace {
 // What a long run must have met; what a run counts beyond these is only printed.
 constexpr std::string_view kRequired[] = {
     "a quorum alone",
+    "backend replaced by a snapshot",
     "broken link",
     "clean stop",
     "clogged link",
@@ -63,6 +64,9 @@ constexpr std::string_view kRequired[] = {
     "revision applied again",
     "slow fsync",
     "slow link",
+    "snapshot received",
+    "snapshot sent",
+    "snapshot transfer failed",
     "streamed unary response",
     "swizzle",
     "wall clock jump",

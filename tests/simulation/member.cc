@@ -4,10 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "server/base/bytes.h"
 #include "server/base/check.h"
 #include "server/base/status.h"
-#include "server/storage/engine/buckets.h"
 #include "tests/simulation/member_life.h"
 #include "tests/simulation/wal_scan.h"
 
@@ -28,12 +26,6 @@ watch::WatchOptions WatchOptionsOf(const Options& options) {
   out.catch_up_revisions_per_response = options.watch_step_revisions;
   out.catch_up_revisions_per_step = 2 * options.watch_step_revisions;
   return out;
-}
-
-std::uint64_t LoadMeta(const engine::KvEngine& engine, std::string_view name) {
-  const auto stored = engine.Get(engine::Family::kMeta, engine::MetaKey(engine::kBucketMeta, name));
-  CHECK_OK(stored.status());
-  return stored->has_value() ? base::LoadBigEndian64((*stored)->data()) : 0;
 }
 
 }  // namespace
@@ -141,9 +133,7 @@ absl::Status SimMember::Start() {
   life.engine = std::make_unique<SimEngine>(storage_->engine, site_.ledger, replica_,
                                             [this] { return CountChange(); });
   life.port = std::make_unique<PeerPort>(site_.network, machine_, life.process);
-  replica_.index = LoadMeta(storage_->engine, engine::kMetaConsistentIndex);
-  replica_.revision = std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(LoadMeta(storage_->engine, engine::kMetaCurrentRevision)));
+  replica_ = site_.ledger.ReplicaOf(storage_->engine);
   world_.Trace(fmt::format("{}: start at index {}", name(), replica_.index));
   const absl::Status status = OpenLife(life);
   if (life.process.is_doomed()) return absl::OkStatus();  // died on the way; reaped already or soon

@@ -115,9 +115,6 @@ Options Options::Draw(base::Random& random) {
   DrawFaults(random, o);
   DrawNetwork(random, o.network);
   DrawAdmin(random, o.admin);
-  // Known defects of installed snapshots (docs/testing.md, "Known limits"): until they are mended
-  // nobody may fall behind what the log keeps.
-  if (o.members > 1) o.snapshot_count = 1'000'000;
   // A member that joins is not started here yet (SimMember::SetJoined).
   o.admin.reconfigure_every = Nanos(0);
   Bound(o);
