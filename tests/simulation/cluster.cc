@@ -101,9 +101,16 @@ int Cluster::DrawVictim(base::Random& random) const {
 void Cluster::Join(int number, MemberId id, const etcdserverpb::MemberListResponse& members) {
   Machine& machine = At(number);
   CHECK(!machine.in_use && !machine.member->is_running()) << "no spare machine";
-  machine.member->SetJoined(id, members);
+  machine.member->SetJoined(id, members, Version());
   machine.in_use = true;
   Boot(number);
+}
+
+std::string Cluster::Version() const {
+  for (const int number : InUse()) {
+    if (std::string version = At(number).member->ClusterVersion(); !version.empty()) return version;
+  }
+  return "";
 }
 
 void Cluster::Retire(int number) {

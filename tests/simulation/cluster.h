@@ -40,6 +40,8 @@ class Cluster {
 
   // A spare machine runs the member that was added under this id.
   void Join(int number, MemberId id, const etcdserverpb::MemberListResponse& members);
+  // As the first machine that knows it says; "": none does.
+  std::string Version() const;
   // Its operator takes it out of the cluster; it stops, and is spare again with new disks.
   void Retire(int number);
 

@@ -174,6 +174,8 @@ void KvClient::OnWriteRefused(const History::Write& write, const absl::Status& s
   } else if (errc == Errc::kLeaseNotFound || errc == Errc::kCompacted ||
              errc == Errc::kFutureRevision || errc == Errc::kKeyNotFound) {
     shared_.world.Count("write refused by the state machine");
+  } else if (errc == Errc::kNotSupportedForLearner) {
+    shared_.world.Count("call refused by a learner");
   } else if (errc != Errc::kLeaderChanged) {
     shared_.world.Fail(fmt::format("write {}: {}", write.id, base::MessageOf(status)));
   }

@@ -4,9 +4,12 @@
 
 #include <fmt/format.h>
 
+#include "server/api/http/peer_handler.h"
 #include "server/base/check.h"
 #include "server/base/status.h"
+#include "server/wal/wal.h"
 #include "tests/simulation/member_life.h"
+#include "tests/simulation/peer_service.h"
 #include "tests/simulation/wal_scan.h"
 
 namespace etcd::simulation {
@@ -66,19 +69,39 @@ void SimMember::SetInitialCluster(std::vector<node::InitialMember> members) {
   initial_cluster_ = std::move(members);
 }
 
-void SimMember::SetJoined(MemberId id, const etcdserverpb::MemberListResponse& members) {
+void SimMember::SetJoined(MemberId id, const etcdserverpb::MemberListResponse& members,
+                          std::string version) {
   id_ = id;
   joined_ = members;
+  joined_version_ = std::move(version);
 }
 
 // ---- Life
 
-node::MemberOptions SimMember::MemberOptionsOf() const {
+// What main learns from the peers.
+node::JoinedCluster SimMember::JoinedCluster() const {
+  node::JoinedCluster out;
+  out.id = ClusterId(joined_.header().cluster_id());
+  out.own_id = id_;
+  for (const auto& m : joined_.members()) {
+    out.members.push_back({MemberId(m.id()),
+                           {m.peerurls().begin(), m.peerurls().end()},
+                           m.islearner(),
+                           m.name(),
+                           {m.clienturls().begin(), m.clienturls().end()}});
+  }
+  out.version = joined_version_;
+  return out;
+}
+
+node::MemberOptions SimMember::MemberOptionsOf() {
   const Options& options = site_.options;
   node::MemberOptions out;
   out.name = name();
   out.client_urls = {fmt::format("http://10.0.0.{}:2379", machine_)};
   out.initial_cluster = initial_cluster_;
+  out.may_have_joined = joined_.members_size() > 0;
+  if (out.may_have_joined && !wal::Exists(storage_->disk, kWalDir)) out.joins = JoinedCluster();
   out.wal_dir = kWalDir;
   out.snap_dir = "/data/member/snap";
   out.wal_segment_bytes = options.wal_segment_bytes;
@@ -109,6 +132,7 @@ node::MemberPorts SimMember::PortsOf(Life& life) {
           .compaction = process.NewExecutor("compaction"),
           .lease = life.background,
           .peers = *life.port,
+          .peer_client = life.port.get(),
           .wal_observer = nullptr,
           .snap_observer = nullptr,
           .lease_observer = nullptr,
@@ -139,10 +163,7 @@ absl::Status SimMember::Start() {
   if (life.process.is_doomed()) return absl::OkStatus();  // died on the way; reaped already or soon
   if (status.ok()) {
     id_ = life.member->member_id();
-    life.port->Open(id_, life.member->cluster_id(), *life.member,
-                    [](const ports::PeerRequest&, PeerPort::Reply reply) {
-                      reply({.status = 404, .headers = {}, .body = "404 page not found\n"});
-                    });
+    life.port->Open(id_, *life.member, ServeBy(*life.peer_http));
     life.member->Start([this, &life] { OnReady(life); });
   } else {
     world_.Trace(fmt::format("{}: cannot open: {}", name(), base::MessageOf(status)));
@@ -164,10 +185,17 @@ absl::Status SimMember::OpenLife(Life& life) {
        .watch = *life.hub,
        .lessor = life.member->lessor(),
        .background = life.background,
-       .bulk = &life.process.NewExecutor("bulk"),
+       .bulk = &life.bulk,
        .observer = nullptr,
        .hash_backend = [&engine = *life.engine] { return mvcc::HashBackend(engine); }},
       api::v3::Options()));
+  life.peer_http =
+      api::http::MakePeerHandler({.node = *life.member,
+                                  .store = life.member->store(),
+                                  .lessor = life.member->lessor(),
+                                  .background = life.background,
+                                  .bulk = life.bulk,
+                                  .server_version = node::MemberOptions().server_version});
   return absl::OkStatus();
 }
 
@@ -280,6 +308,7 @@ void SimMember::Reap() {
   life.streams.clear();
   life.table.reset();
   life.hub.reset();
+  life.peer_http.reset();
   life.member.reset();
   for (auto& [id, answer] : std::exchange(life.waiting, {})) {
     world_.After(Latency(world_), [answer = std::move(answer)] {
@@ -296,6 +325,10 @@ void SimMember::Reap() {
   die_in_ = 0;
   sync_fails_ = false;
   if (id_) site_.raft.OnDeath(id_, ScanWal(storage_->disk, kWalDir));
+}
+
+std::string SimMember::ClusterVersion() const {
+  return life_ == nullptr || life_->member == nullptr ? "" : life_->member->ClusterVersion();
 }
 
 std::string SimMember::Describe() const {

@@ -66,9 +66,10 @@ class SimMember {
 
   int machine() const { return machine_; }
   std::string name() const { return "m" + std::to_string(machine_); }
-  // How it enters a cluster when its disk is empty.
+  // How it enters a cluster when its disk is empty: with the other founders, or as the member `id`
+  // that was added to what a running member listed and said of the cluster's version.
   void SetInitialCluster(std::vector<node::InitialMember> members);
-  void SetJoined(MemberId id, const etcdserverpb::MemberListResponse& members);
+  void SetJoined(MemberId id, const etcdserverpb::MemberListResponse& members, std::string version);
   // Of the member that runs here or ran here last; 0: none yet.
   MemberId id() const { return id_; }
 
@@ -98,6 +99,8 @@ class SimMember {
   testing::SimDisk& disk() { return storage_->disk; }
   engine::MemEngine& engine() { return storage_->engine; }
   const Ledger::Replica& replica() const { return replica_; }
+  // As the member knows it now; "": not decided, or no member runs.
+  std::string ClusterVersion() const;
   // One line on what the member thinks of itself, for reports.
   std::string Describe() const;
   // Faults that a start may meet are over: opening must succeed.
@@ -118,7 +121,8 @@ class SimMember {
   };
 
   void NewStorage();
-  node::MemberOptions MemberOptionsOf() const;
+  node::MemberOptions MemberOptionsOf();
+  node::JoinedCluster JoinedCluster() const;
   node::MemberPorts PortsOf(Life& life);
   absl::Status OpenLife(Life& life);
   void OnReady(Life& life);
@@ -145,6 +149,7 @@ class SimMember {
   const double clock_rate_;
   std::vector<node::InitialMember> initial_cluster_;
   etcdserverpb::MemberListResponse joined_;  // empty: a founder
+  std::string joined_version_;
   MemberId id_;
   std::unique_ptr<Storage> storage_;
   Ledger::Replica replica_;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "server/base/http_call.h"
 #include "tests/simulation/member.h"
 #include "tests/simulation/peer_port.h"
 
@@ -25,9 +26,11 @@ struct SimMember::Life {
   base::Executor& loop;
   base::Executor& background;
   base::Executor& watch;
+  base::Executor& bulk;
   std::unique_ptr<node::Member> member;
   std::unique_ptr<watch::WatchHub> hub;
   std::optional<base::MethodTable> table;
+  std::unique_ptr<base::HttpHandler> peer_http;
   std::map<std::uint64_t, Answer> waiting;
   std::vector<std::shared_ptr<Stream>> streams;
   bool serves = false;
@@ -38,7 +41,8 @@ struct SimMember::Life {
         random(seed),
         loop(p.NewExecutor("loop")),
         background(p.NewExecutor("background")),
-        watch(p.NewExecutor("watch")) {}
+        watch(p.NewExecutor("watch")),
+        bulk(p.NewExecutor("bulk")) {}
 };
 
 }  // namespace etcd::simulation

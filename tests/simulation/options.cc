@@ -115,8 +115,6 @@ Options Options::Draw(base::Random& random) {
   DrawFaults(random, o);
   DrawNetwork(random, o.network);
   DrawAdmin(random, o.admin);
-  // A member that joins is not started here yet (SimMember::SetJoined).
-  o.admin.reconfigure_every = Nanos(0);
   Bound(o);
   return o;
 }
@@ -131,10 +129,11 @@ std::string Options::ToString() const {
       quota_bytes, compaction_batch, auto_compaction_retention, lease_checkpoint,
       engine_flush_one_in);
   out += fmt::format(
-      "  watch: pending {} recent {} step {} progress {} s fragment {}\n"
+      "  watch: pending {} recent {} inbox {} step {} progress {} s fragment {}\n"
       "  threads: hop {} s stall {} per mille up to {} s\n",
-      watch_pending_bytes, watch_recent_bytes, watch_step_revisions, Seconds(progress_interval),
-      fragment_bytes, Seconds(hop_max), stall_per_mille, Seconds(stall_max));
+      watch_pending_bytes, watch_recent_bytes, watch_inbox_bytes, watch_step_revisions,
+      Seconds(progress_interval), fragment_bytes, Seconds(hop_max), stall_per_mille,
+      Seconds(stall_max));
   out += fmt::format(
       "  workload: {} kv, {} watch, {} lease clients, {} keys, values to {} B, think {} s, {} s\n",
       kv_clients, watch_clients, lease_clients, keys, value_bytes_max, Seconds(think_max),
@@ -146,6 +145,13 @@ std::string Options::ToString() const {
       Seconds(stop_every), Seconds(pause_every), Seconds(disk_full_every),
       Seconds(engine_full_every), Seconds(sync_error_every), Seconds(wall_jump_every),
       slow_sync_per_mille, Seconds(slow_sync_max));
+  out += fmt::format(
+      "  network: latency {} s, per mille: drop {} double {} reorder {}; every s: cut {} slow {} "
+      "clog {}\n  operator every s: change {} move {} defragment {}\n",
+      Seconds(network.latency_max), network.drop_per_mille, network.duplicate_per_mille,
+      network.reorder_per_mille, Seconds(network.cut_every), Seconds(network.slow_every),
+      Seconds(network.clog_every), Seconds(admin.reconfigure_every),
+      Seconds(admin.move_leader_every), Seconds(admin.defragment_every));
   return out;
 }
 

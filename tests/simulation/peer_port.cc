@@ -36,9 +36,8 @@ PeerPort::~PeerPort() {
   Close();
 }
 
-void PeerPort::Open(MemberId self, ClusterId cluster, ports::PeerReceiver& receiver, Serve serve) {
+void PeerPort::Open(MemberId self, ports::PeerReceiver& receiver, Serve serve) {
   id_ = self;
-  cluster_ = cluster;
   receiver_ = &receiver;
   serve_ = std::move(serve);
   attached_at_ = network_.world().now();

@@ -30,7 +30,7 @@ class PeerPort final : public ports::PeerTransport, public ports::PeerClient {
   PeerPort& operator=(const PeerPort&) = delete;
 
   // From now on this machine answers, for a member.
-  void Open(MemberId self, ClusterId cluster, ports::PeerReceiver& receiver, Serve serve);
+  void Open(MemberId self, ports::PeerReceiver& receiver, Serve serve);
   void Close();
 
   // ports::PeerTransport
@@ -92,7 +92,6 @@ class PeerPort final : public ports::PeerTransport, public ports::PeerClient {
   std::shared_ptr<PeerPort*> self_;  // null inside once this is gone
   Nanos attached_at_{0};
   MemberId id_;
-  ClusterId cluster_;
   ports::PeerReceiver* receiver_ = nullptr;
   Serve serve_;
   std::map<MemberId, std::vector<std::string>> peers_;
