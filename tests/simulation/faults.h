@@ -34,6 +34,7 @@ class Faults {
   void StartNetwork();
   void Partition();
   void Swizzle();
+  void MuteLeader();
   void CutBothWays(const std::vector<int>& group);
   std::vector<int> DrawGroup();
   std::pair<int, int> DrawLink();

@@ -63,6 +63,7 @@ constexpr std::string_view kRequired[] = {
     "message doubled",
     "message lost",
     "message overtaken",
+    "mute leader",
     "one-way partition",
     "partition",
     "pause",

@@ -86,6 +86,7 @@ void Faults::Partition() {
   const std::uint64_t shape = world_.random.faults.Below(10);
   if (shape < 6) return CutBothWays(DrawGroup());
   if (shape < 8) return Swizzle();
+  if (shape == 8) return MuteLeader();
   // Two that do not hear each other, while all others hear both.
   const auto [from, to] = DrawLink();
   world_.Count("broken link");
@@ -96,6 +97,27 @@ void Faults::Partition() {
                  network_.Mend(from, to);
                  network_.Mend(to, from);
                });
+}
+
+// Nobody hears the leader, and it hears the others late: what they told it before they chose another
+// one arrives when that one has taken over.
+void Faults::MuteLeader() {
+  const int leader = cluster_.LeaderMachine();
+  if (leader == 0) return;
+  world_.Count("mute leader");
+  const Nanos late = Between(world_.random.faults, milliseconds(300), seconds(3));
+  const Nanos mended = Between(world_.random.faults, seconds(1), seconds(6));
+  world_.Trace(fmt::format("network: m{} is mute, and hears {} ms late", leader,
+                           late.count() / 1'000'000));
+  for (int other = 1; other <= cluster_.machines(); ++other) {
+    if (other == leader) continue;
+    network_.Cut(leader, other);
+    network_.SlowDown(other, leader, late);
+    world_.After(mended, [this, leader, other] {
+      network_.Mend(leader, other);
+      network_.SlowDown(other, leader, Nanos(0));
+    });
+  }
 }
 
 // Some machines go off one after the other, and come back in another order.
