@@ -1,5 +1,6 @@
 #include "tests/simulation/kv_client.h"
 
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -353,20 +354,22 @@ etcdserverpb::DeleteRangeRequest KvClient::DrawDelete() {
   return out;
 }
 
+void KvClient::DrawCompare(const std::string& key, TxnRequest& txn) {
+  Compare& compare = *txn.add_compare();
+  compare.set_key(key);
+  compare.set_target(shared_.random().Below(2) == 0 ? Compare::MOD : Compare::VERSION);
+  compare.set_result(static_cast<Compare::CompareResult>(shared_.random().Below(4)));
+  if (compare.target() == Compare::MOD) {
+    compare.set_mod_revision(DrawRevision());
+  } else {
+    compare.set_version(static_cast<std::int64_t>(shared_.random().Below(3)));
+  }
+}
+
 TxnRequest KvClient::DrawTxn() {
   TxnRequest out;
   const std::string first = shared_.AnyKey();
-  if (Chance(shared_.random(), 700)) {
-    Compare& compare = *out.add_compare();
-    compare.set_key(first);
-    compare.set_target(shared_.random().Below(2) == 0 ? Compare::MOD : Compare::VERSION);
-    compare.set_result(static_cast<Compare::CompareResult>(shared_.random().Below(4)));
-    if (compare.target() == Compare::MOD) {
-      compare.set_mod_revision(DrawRevision());
-    } else {
-      compare.set_version(static_cast<std::int64_t>(shared_.random().Below(3)));
-    }
-  }
+  if (Chance(shared_.random(), 700)) DrawCompare(first, out);
   const bool reads_only = Chance(shared_.random(), 150);
   const auto add_range = [this](auto* branch) {
     auto& range = *branch->Add()->mutable_request_range();
@@ -377,15 +380,43 @@ TxnRequest KvClient::DrawTxn() {
     // Without any operation it would be a serializable read, as in etcd.
     if (reads_only || Chance(shared_.random(), 300)) add_range(branch);
     if (reads_only) continue;
+    std::set<std::string> taken = {first};
     *branch->Add()->mutable_request_put() = DrawPut(first);
-    if (const std::string second = shared_.AnyKey(); second != first) {
+    if (const std::string second = shared_.AnyKey(); taken.insert(second).second) {
       if (Chance(shared_.random(), 500)) {
         branch->Add()->mutable_request_delete_range()->set_key(second);
       } else {
         *branch->Add()->mutable_request_put() = DrawPut(second);
       }
     }
+    if (Chance(shared_.random(), 250)) *branch->Add()->mutable_request_txn() = DrawNested(taken);
     if (Chance(shared_.random(), 300)) add_range(branch);
+  }
+  return out;
+}
+
+// `taken`: keys that something around it writes; a second write of one would be refused.
+TxnRequest KvClient::DrawNested(std::set<std::string>& taken) {
+  shared_.world.Count("nested transaction");
+  TxnRequest out;
+  // Often of a key that the transaction around it has written: it must see the state before that.
+  if (Chance(shared_.random(), 800)) {
+    DrawCompare(shared_.random().Below(2) == 0 ? *taken.begin() : shared_.AnyKey(), out);
+  }
+  for (auto* branch : {out.mutable_success(), out.mutable_failure()}) {
+    if (const std::string key = shared_.AnyKey(); taken.insert(key).second) {
+      if (Chance(shared_.random(), 300)) {
+        branch->Add()->mutable_request_delete_range()->set_key(key);
+      } else {
+        *branch->Add()->mutable_request_put() = DrawPut(key);
+      }
+    }
+    if (Chance(shared_.random(), 200)) *branch->Add()->mutable_request_txn() = DrawNested(taken);
+    if (Chance(shared_.random(), 300)) {
+      auto& range = *branch->Add()->mutable_request_range();
+      range = DrawRange();
+      range.set_serializable(false);
+    }
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include <etcdserverpb/rpc.pb.h>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tests/simulation/clients.h"
@@ -46,6 +47,8 @@ class KvClient {
   etcdserverpb::RangeRequest DrawRange();
   etcdserverpb::DeleteRangeRequest DrawDelete();
   etcdserverpb::TxnRequest DrawTxn();
+  etcdserverpb::TxnRequest DrawNested(std::set<std::string>& taken);
+  void DrawCompare(const std::string& key, etcdserverpb::TxnRequest& txn);
   std::int64_t DrawRevision();
 
   Clients& shared_;

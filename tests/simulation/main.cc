@@ -64,6 +64,7 @@ constexpr std::string_view kRequired[] = {
     "message lost",
     "message overtaken",
     "mute leader",
+    "nested transaction",
     "one-way partition",
     "partition",
     "pause",

@@ -9,16 +9,46 @@ using etcdserverpb::Compare;
 using etcdserverpb::RequestOp;
 using mvccpb::KeyValue;
 
+namespace {
+
+void ClearHeaders(etcdserverpb::TxnResponse& response) {
+  response.clear_header();
+  for (etcdserverpb::ResponseOp& op : *response.mutable_responses()) {
+    if (op.has_response_put()) op.mutable_response_put()->clear_header();
+    if (op.has_response_range()) op.mutable_response_range()->clear_header();
+    if (op.has_response_delete_range()) op.mutable_response_delete_range()->clear_header();
+    if (op.has_response_txn()) ClearHeaders(*op.mutable_response_txn());
+  }
+}
+
+}  // namespace
+
 etcdserverpb::TxnResponse Model::Run(const etcdserverpb::TxnRequest& request) {
+  Decide(request);
+  return Execute(request);
+}
+
+void Model::Decide(const etcdserverpb::TxnRequest& request) {
+  const bool holds = std::all_of(request.compare().begin(), request.compare().end(),
+                                 [this](const Compare& compare) { return Holds(compare); });
+  decided_.push_back(holds);
+  for (const RequestOp& op : holds ? request.success() : request.failure()) {
+    if (op.has_request_txn()) Decide(op.request_txn());
+  }
+}
+
+etcdserverpb::TxnResponse Model::Execute(const etcdserverpb::TxnRequest& request) {
   etcdserverpb::TxnResponse out;
-  out.set_succeeded(std::all_of(request.compare().begin(), request.compare().end(),
-                                [this](const Compare& compare) { return Holds(compare); }));
+  out.set_succeeded(decided_.front());
+  decided_.pop_front();
   for (const RequestOp& op : out.succeeded() ? request.success() : request.failure()) {
     etcdserverpb::ResponseOp& response = *out.add_responses();
     if (op.has_request_put()) {
       *response.mutable_response_put() = Put(op.request_put());
     } else if (op.has_request_delete_range()) {
       *response.mutable_response_delete_range() = Delete(op.request_delete_range());
+    } else if (op.has_request_txn()) {
+      *response.mutable_response_txn() = Execute(op.request_txn());
     } else {
       *response.mutable_response_range() = Range(op.request_range());
     }
@@ -147,12 +177,7 @@ std::string Strip(etcdserverpb::RangeResponse response) {
 }
 
 std::string Strip(etcdserverpb::TxnResponse response) {
-  response.clear_header();
-  for (etcdserverpb::ResponseOp& op : *response.mutable_responses()) {
-    if (op.has_response_put()) op.mutable_response_put()->clear_header();
-    if (op.has_response_range()) op.mutable_response_range()->clear_header();
-    if (op.has_response_delete_range()) op.mutable_response_delete_range()->clear_header();
-  }
+  ClearHeaders(response);
   return response.ShortDebugString();
 }
 

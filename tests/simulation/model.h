@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <etcdserverpb/rpc.pb.h>
 #include <map>
 #include <optional>
@@ -21,6 +22,7 @@ class Model {
   // The state at `base`; writes get revision base + 1.
   Model(const Ledger& ledger, std::int64_t base) : ledger_(ledger), base_(base) {}
 
+  // Once. Nested transactions too: all compares see the state before the whole.
   etcdserverpb::TxnResponse Run(const etcdserverpb::TxnRequest& request);
   const Changes& changes() const { return changes_; }
 
@@ -28,6 +30,9 @@ class Model {
   etcdserverpb::RangeResponse Range(const etcdserverpb::RangeRequest& request) const;
 
  private:
+  // Which branches run, in the order in which they are met; consumed by Execute.
+  void Decide(const etcdserverpb::TxnRequest& request);
+  etcdserverpb::TxnResponse Execute(const etcdserverpb::TxnRequest& request);
   bool Holds(const etcdserverpb::Compare& compare) const;
   etcdserverpb::PutResponse Put(const etcdserverpb::PutRequest& request);
   etcdserverpb::DeleteRangeResponse Delete(const etcdserverpb::DeleteRangeRequest& request);
@@ -38,6 +43,7 @@ class Model {
 
   const Ledger& ledger_;
   const std::int64_t base_;
+  std::deque<bool> decided_;
   Changes changes_;
 };
 

@@ -99,16 +99,16 @@ void Faults::Partition() {
                });
 }
 
-// Nobody hears the leader, and it hears the others late: what they told it before they chose another
-// one arrives when that one has taken over.
+// Nobody hears the leader, and it hears the others late: what they told it before they chose
+// another one arrives when that one has taken over.
 void Faults::MuteLeader() {
   const int leader = cluster_.LeaderMachine();
   if (leader == 0) return;
   world_.Count("mute leader");
   const Nanos late = Between(world_.random.faults, milliseconds(300), seconds(3));
   const Nanos mended = Between(world_.random.faults, seconds(1), seconds(6));
-  world_.Trace(fmt::format("network: m{} is mute, and hears {} ms late", leader,
-                           late.count() / 1'000'000));
+  world_.Trace(
+      fmt::format("network: m{} is mute, and hears {} ms late", leader, late.count() / 1'000'000));
   for (int other = 1; other <= cluster_.machines(); ++other) {
     if (other == leader) continue;
     network_.Cut(leader, other);
