@@ -1,5 +1,6 @@
 #include "tests/simulation/admin_client.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -16,6 +17,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kVotersMax = 7;
+constexpr seconds kRepairEvery(1);
+// A proposal that nobody waits for any more is dropped long before.
+constexpr seconds kForgotten(20);
 
 }  // namespace
 
@@ -24,6 +28,8 @@ void AdminClient::Start() {
   Repeat(options.reconfigure_every, [this] { Reconfigure(); });
   Repeat(options.move_leader_every, [this] { MoveLeader(); });
   Repeat(options.defragment_every, [this] { Defragment(); });
+  Repeat(options.ruin_every, [this] { Ruin(); });
+  Repeat(options.ruin_every == Nanos(0) ? Nanos(0) : kRepairEvery, [this] { Repair(); });
 }
 
 void AdminClient::Repeat(Nanos every, std::function<void()> operation) {
@@ -48,7 +54,10 @@ void AdminClient::Call(SimMember& member, const std::string& path, const std::st
         if (reply.kind == Reply::Kind::kError) {
           shared_.world.Trace(fmt::format("operator: {}: {}", path, base::MessageOf(reply.status)));
         }
-        if (reply.kind != Reply::Kind::kOk) home_.Move();
+        if (reply.kind != Reply::Kind::kOk) {
+          home_.Move();
+          sure_at_ = shared_.world.now() + kForgotten;
+        }
         then(reply);
       });
   shared_.world.After(seconds(15), [once] { (*once)({Reply::Kind::kLost, "", {}}); });
@@ -83,14 +92,18 @@ void AdminClient::Reconfigure() {
   });
 }
 
-// A machine whose member is not in the list was removed. A member in the list that nobody runs was
-// added when the answer got lost: its machine starts now.
+// A machine whose member is not in the list was removed; one that is lost must be. A member in the
+// list that nobody runs was added when the answer got lost: its machine starts now.
 bool AdminClient::Follow(const Members& list) {
   Cluster& cluster = shared_.cluster;
   for (const int machine : cluster.InUse()) {
     const MemberId id = cluster.machine(machine).id();
     bool listed = !id;
     for (const auto& member : list.members()) listed |= member.id() == id.value();
+    if (listed && cluster.IsLost(machine)) {
+      TakeOut(id);
+      return true;
+    }
     if (listed) continue;
     shared_.world.Trace(fmt::format("operator: m{} is out", machine));
     shared_.world.Count("machine retired");
@@ -113,7 +126,7 @@ void AdminClient::Change(const Members& list) {
   const std::uint64_t draw = shared_.random().Below(100);
   if (draw < 30 && list.members_size() < kVotersMax) return Add(draw < 15);
   if (draw < 55) return Promote(list);
-  if (draw < 90) return Remove(list);
+  if (draw < 90 && !IsDamaged(list)) return Remove(list);
   Update(list);
 }
 
@@ -167,6 +180,57 @@ void AdminClient::Update(const Members& list) {
        [this](const Reply& reply) {
          if (reply.kind == Reply::Kind::kOk) shared_.world.Count("member updated");
        });
+}
+
+// ---- Machines that are lost
+
+void AdminClient::Repair() {
+  Look([this](const Members& list) {
+    if (Follow(list) || shared_.quiet) return;
+    if (list.members_size() < shared_.options.members) Add(shared_.random().Below(2) == 0);
+  });
+}
+
+void AdminClient::TakeOut(MemberId id) {
+  etcdserverpb::MemberRemoveRequest request;
+  request.set_id(id.value());
+  Call(home_.member(), "/etcdserverpb.Cluster/MemberRemove", request.SerializeAsString(),
+       [](const Reply&) {});
+}
+
+// What was acknowledged is on a majority, and a majority without the lost machine must be left that
+// has all of it: never two at a time, and not while the majority may be about to change.
+bool AdminClient::CanDoWithoutOne(const Members& list) const {
+  if (shared_.quiet || shared_.world.now() < sure_at_ || IsDamaged(list)) return false;
+  int voters = 0;
+  for (const auto& member : list.members()) {
+    const int machine = shared_.cluster.MachineOf(MemberId(member.id()));
+    if (machine == 0 || shared_.cluster.IsLost(machine)) return false;
+    if (!member.islearner()) ++voters;
+  }
+  return voters >= 3;
+}
+
+// Somebody's disk is damaged, which shows at its next start: nobody else may go meanwhile.
+bool AdminClient::IsDamaged(const Members& list) const {
+  return std::any_of(list.members().begin(), list.members().end(), [this](const auto& member) {
+    const int machine = shared_.cluster.MachineOf(MemberId(member.id()));
+    return machine != 0 && shared_.cluster.machine(machine).is_damaged();
+  });
+}
+
+void AdminClient::Ruin() {
+  Look([this](const Members& list) {
+    if (!CanDoWithoutOne(list)) return;
+    const auto count = static_cast<std::uint64_t>(list.members_size());
+    const auto& victim = list.members(static_cast<int>(shared_.random().Below(count)));
+    const int machine = shared_.cluster.MachineOf(MemberId(victim.id()));
+    if (shared_.random().Below(2) == 0) {
+      shared_.world.Count("disks lost");
+      return shared_.cluster.Lose(machine);
+    }
+    shared_.cluster.machine(machine).DamageDisk();
+  });
 }
 
 // ---- The rest

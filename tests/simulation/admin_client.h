@@ -38,6 +38,13 @@ class AdminClient {
   void Promote(const Members& list);
   void Remove(const Members& list);
   void Update(const Members& list);
+  // A machine loses its disks, or a bit of them flips, where the others can do without it.
+  void Ruin();
+  bool CanDoWithoutOne(const Members& list) const;
+  bool IsDamaged(const Members& list) const;
+  // A lost machine's member is taken out, a missing one is added.
+  void Repair();
+  void TakeOut(MemberId id);
   void MoveLeader();
   void Defragment();
 
@@ -47,6 +54,7 @@ class AdminClient {
   bool settling_ = false;
   bool is_settled_ = false;
   std::uint64_t call_ = 0;
+  Nanos sure_at_{0};  // from then on nothing of an operation that was given up can happen any more
 };
 
 }  // namespace etcd::simulation

@@ -47,10 +47,15 @@ void Cluster::Start() {
 
 void Cluster::Boot(int number) {
   Machine& machine = At(number);
-  if (!machine.in_use || machine.kept_down || machine.member->is_running()) return;
+  if (!machine.in_use || machine.kept_down || machine.lost) return;
+  if (machine.member->is_running()) return;
   const absl::Status status = machine.member->Start();
   if (status.ok() || base::MessageOf(status).starts_with("simulated:")) return;
   if (may_fail_to_open && may_fail_to_open(number)) return;
+  if (machine.member->is_damaged()) {
+    world_.Count("damage on disk found");
+    return Lose(number);
+  }
   world_.Fail(
       fmt::format("{} does not start: {}", machine.member->name(), base::MessageOf(status)));
 }
@@ -113,10 +118,18 @@ std::string Cluster::Version() const {
   return "";
 }
 
+void Cluster::Lose(int number) {
+  Machine& machine = At(number);
+  world_.Trace(machine.member->name() + ": lost");
+  machine.lost = true;
+  if (machine.member->is_running()) machine.member->Die(Death::kPower);
+}
+
 void Cluster::Retire(int number) {
   Machine& machine = At(number);
   if (!machine.in_use) return;
   machine.in_use = false;
+  machine.lost = false;
   if (machine.member->is_running()) {
     machine.member->Die(Death::kProcess);
   } else {

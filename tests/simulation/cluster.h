@@ -45,6 +45,10 @@ class Cluster {
   // Its operator takes it out of the cluster; it stops, and is spare again with new disks.
   void Retire(int number);
 
+  // Its disks are lost, or not to be trusted: it stays down until its operator retires it.
+  void Lose(int number);
+  bool IsLost(int number) const { return At(number).lost; }
+
   // Phase 2: machines that are kept down although they belong to the cluster.
   void KeepDown(int number, bool down);
   bool IsKeptDown(int number) const { return At(number).kept_down; }
@@ -57,6 +61,7 @@ class Cluster {
     std::unique_ptr<SimMember> member;
     bool in_use = false;
     bool kept_down = false;
+    bool lost = false;
   };
 
   const Machine& At(int number) const { return machines_[static_cast<std::size_t>(number) - 1]; }

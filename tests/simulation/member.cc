@@ -55,6 +55,8 @@ void SimMember::NewStorage() {
       [this](testing::DiskOp op, const std::string& path) { return OnDiskOp(op, path); });
   disk.SetSyncHook([this](const std::string&) { OnSync(); });
   replica_ = {};
+  damaging_ = false;
+  damaged_ = false;
 }
 
 void SimMember::Wipe() {
@@ -324,7 +326,8 @@ void SimMember::Reap() {
   storage_->engine.Crash(world_.random.engine.Next());
   die_in_ = 0;
   sync_fails_ = false;
-  if (id_) site_.raft.OnDeath(id_, ScanWal(storage_->disk, kWalDir));
+  if (damaging_) FlipBit();
+  if (id_ && !damaged_) site_.raft.OnDeath(id_, ScanWal(storage_->disk, kWalDir));
 }
 
 std::string SimMember::ClusterVersion() const {
@@ -352,6 +355,33 @@ void SimMember::JumpWallClock(Nanos by) {
   if (life_ != nullptr) life_->process.JumpWallClock(by);
   world_.Count("wall clock jump");
   world_.Trace(fmt::format("{}: wall clock jumps by {} ms", name(), by.count() / 1'000'000));
+}
+
+void SimMember::DamageDisk() {
+  damaging_ = true;
+  if (life_ == nullptr) return FlipBit();
+  Die(Death::kPower);
+}
+
+// Of what is written: most of a log's last file is zeros.
+void SimMember::FlipBit() {
+  damaging_ = false;
+  base::Random& random = world_.random.disk;
+  std::vector<std::string> files = storage_->disk.AllFiles();
+  std::erase_if(files, [](const std::string& path) {
+    return !path.ends_with(".wal") && !path.ends_with(".snap");
+  });
+  for (int tries = 0; tries < 100 && !files.empty() && !damaged_; ++tries) {
+    const std::string& path = files[random.Below(files.size())];
+    const std::string bytes = storage_->disk.Contents(path);
+    if (bytes.empty()) continue;
+    const std::uint64_t at = random.Below(bytes.size());
+    if (bytes[at] == '\0') continue;
+    storage_->disk.FlipBit(path, at * 8 + random.Below(8));
+    damaged_ = true;
+    world_.Count("damage on disk");
+    world_.Trace(fmt::format("{}: a bit flips at {} of {}", name(), at, path));
+  }
 }
 
 bool SimMember::CountChange() {

@@ -95,6 +95,9 @@ class SimMember {
   void DieAtChange(std::uint64_t n, Death death);
   // The next fsync fails.
   void FailNextSync() { sync_fails_ = true; }
+  // Loses its power; some bit of its log or of a .snap file is another one then.
+  void DamageDisk();
+  bool is_damaged() const { return damaged_; }
   void JumpWallClock(Nanos by);
   testing::SimDisk& disk() { return storage_->disk; }
   engine::MemEngine& engine() { return storage_->engine; }
@@ -136,6 +139,7 @@ class SimMember {
                absl::StatusOr<base::Body> body);
   void DrainBody(Life& life, std::uint64_t id, std::shared_ptr<base::Body> body, std::string bytes);
   void Deliver(Life& life, std::uint64_t id, Reply reply);
+  void FlipBit();
   void TryReap();
   void Reap();
   // Counts a change of the disk or the engine; false: the process is dead.
@@ -164,6 +168,8 @@ class SimMember {
   Death armed_death_ = Death::kProcess;
   bool sync_fails_ = false;
   bool slow_sync_ = true;
+  bool damaging_ = false;  // from DamageDisk until the process is gone
+  bool damaged_ = false;
 };
 
 }  // namespace etcd::simulation

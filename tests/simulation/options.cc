@@ -94,6 +94,7 @@ void DrawAdmin(base::Random& random, Options::Admin& o) {
   o.reconfigure_every = Rate(random, seconds(2), seconds(15));
   o.move_leader_every = Rate(random, seconds(1), seconds(15));
   o.defragment_every = Rate(random, seconds(2), seconds(20));
+  o.ruin_every = Rate(random, seconds(5), seconds(30));
 }
 
 // What would only make a run slow: hundreds of megabytes of values, logs of ten thousands of files.
@@ -147,11 +148,11 @@ std::string Options::ToString() const {
       slow_sync_per_mille, Seconds(slow_sync_max));
   out += fmt::format(
       "  network: latency {} s, per mille: drop {} double {} reorder {}; every s: cut {} slow {} "
-      "clog {}\n  operator every s: change {} move {} defragment {}\n",
+      "clog {}\n  operator every s: change {} move {} defragment {} ruin {}\n",
       Seconds(network.latency_max), network.drop_per_mille, network.duplicate_per_mille,
       network.reorder_per_mille, Seconds(network.cut_every), Seconds(network.slow_every),
       Seconds(network.clog_every), Seconds(admin.reconfigure_every),
-      Seconds(admin.move_leader_every), Seconds(admin.defragment_every));
+      Seconds(admin.move_leader_every), Seconds(admin.defragment_every), Seconds(admin.ruin_every));
   return out;
 }
 

@@ -79,6 +79,7 @@ struct Options {
     Nanos reconfigure_every{0};
     Nanos move_leader_every{0};
     Nanos defragment_every{0};
+    Nanos ruin_every{0};  // a machine's disks are lost or damaged
   };
   Admin admin;
 

@@ -193,7 +193,8 @@ std::vector<int> Simulation::DrawMinority() {
   std::vector<int> rest = cluster_.InUse();
   std::vector<int> out;
   // Not while the operator may have members to start.
-  const bool is_changing = options_.admin.reconfigure_every > Nanos(0);
+  const bool is_changing =
+      options_.admin.reconfigure_every > Nanos(0) || options_.admin.ruin_every > Nanos(0);
   if (is_changing || world_.random.faults.Below(2) == 0) return out;
   for (std::size_t n = (rest.size() - 1) / 2; n > 0; --n) {
     const std::size_t i = world_.random.faults.Below(rest.size());
