@@ -120,6 +120,17 @@ Options Options::Draw(base::Random& random) {
   return o;
 }
 
+Options Options::LeaveOut(std::string_view names) const {
+  Options out = *this;
+  const auto names_one = [names](std::string_view what) {
+    return names.find(what) != std::string_view::npos;
+  };
+  if (names_one("snapshots") && members > 1) out.snapshot_count = 1'000'000;
+  if (names_one("changes")) out.admin.reconfigure_every = Nanos(0);
+  if (names_one("ruin")) out.admin.ruin_every = Nanos(0);
+  return out;
+}
+
 std::string Options::ToString() const {
   std::string out = fmt::format("  cluster: {} members, {} spare machines, pre-vote {}, drift {}\n",
                                 members, spare_machines, pre_vote, clock_drift_per_mille);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "server/base/random.h"
 #include "tests/simulation/world.h"
@@ -84,6 +85,8 @@ struct Options {
   Admin admin;
 
   static Options Draw(base::Random& random);
+  // Without what `names` names (commas between them): snapshots (in clusters), changes, ruin.
+  Options LeaveOut(std::string_view names) const;
   std::string ToString() const;
 };
 

@@ -79,7 +79,7 @@ Simulation::Simulation(std::uint64_t seed, const RunSettings& settings)
     : seed_(seed),
       settings_(settings),
       world_(seed),
-      options_(Options::Draw(world_.random.options)),
+      options_(Options::Draw(world_.random.options).LeaveOut(settings.without)),
       ledger_(world_),
       history_(world_, ledger_),
       raft_(world_),

@@ -20,6 +20,7 @@ struct RunResult {
 struct RunSettings {
   bool verbose = false;  // prints every line of the trace
   bool report = true;    // prints options and the last lines of the trace when it fails
+  std::string without;   // see Options::LeaveOut
 };
 
 // One run of one seed.
