@@ -21,6 +21,13 @@ constexpr seconds kRepairEvery(1);
 // A proposal that nobody waits for any more is dropped long before.
 constexpr seconds kForgotten(20);
 
+// It may still change who belongs to the cluster.
+bool IsUnknownChange(const std::string& path, const Reply& reply) {
+  if (!path.starts_with("/etcdserverpb.Cluster/") || path.ends_with("MemberList")) return false;
+  return reply.kind == Reply::Kind::kLost ||
+         (reply.kind == Reply::Kind::kError && Clients::IsUnknown(reply.status));
+}
+
 }  // namespace
 
 void AdminClient::Start() {
@@ -54,10 +61,8 @@ void AdminClient::Call(SimMember& member, const std::string& path, const std::st
         if (reply.kind == Reply::Kind::kError) {
           shared_.world.Trace(fmt::format("operator: {}: {}", path, base::MessageOf(reply.status)));
         }
-        if (reply.kind != Reply::Kind::kOk) {
-          home_.Move();
-          sure_at_ = shared_.world.now() + kForgotten;
-        }
+        if (reply.kind != Reply::Kind::kOk) home_.Move();
+        if (IsUnknownChange(path, reply)) sure_at_ = shared_.world.now() + kForgotten;
         then(reply);
       });
   shared_.world.After(seconds(15), [once] { (*once)({Reply::Kind::kLost, "", {}}); });

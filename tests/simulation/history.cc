@@ -128,11 +128,44 @@ void History::CheckUnclaimed() {
   }
 }
 
+void History::OutcomeUnknown(Write write) {
+  Register(write.request, unknown_.size());
+  unknown_.push_back(std::move(write));
+}
+
+void History::Register(const etcdserverpb::TxnRequest& request, std::size_t number) {
+  for (const auto* branch : {&request.success(), &request.failure()}) {
+    for (const etcdserverpb::RequestOp& op : *branch) {
+      if (op.has_request_txn()) Register(op.request_txn(), number);
+      if (op.has_request_delete_range()) deleting_.insert(number);
+      if (!op.has_request_put()) continue;
+      if (op.request_put().ignore_value()) {
+        keeping_.insert(number);
+      } else {
+        by_value_[op.request_put().value()].insert(number);
+      }
+    }
+  }
+}
+
+// A run may have thousands of unknown writes; running the model for all of them takes minutes.
+std::set<std::size_t> History::MayHaveWritten(const Ledger::Record& record) const {
+  std::set<std::size_t> out = keeping_;
+  const auto put = std::find_if(record.changes.begin(), record.changes.end(),
+                                [](const Ledger::Change& change) { return !change.deleted; });
+  if (put == record.changes.end()) {
+    out.insert(deleting_.begin(), deleting_.end());
+  } else if (const auto same = by_value_.find(put->kv.value()); same != by_value_.end()) {
+    out.insert(same->second.begin(), same->second.end());
+  }
+  return out;
+}
+
 // Writes of unknown outcome that would have had this effect at this revision.
 std::vector<std::size_t> History::Candidates(const Ledger::Record& record,
                                              std::int64_t revision) const {
   std::vector<std::size_t> out;
-  for (std::size_t i = 0; i < unknown_.size(); ++i) {
+  for (const std::size_t i : MayHaveWritten(record)) {
     if (unknown_[i].begun.at > record.at || unknown_[i].begun.revision >= revision) continue;
     Model model(ledger_, revision - 1);
     model.Run(unknown_[i].request);

@@ -39,7 +39,7 @@ class History {
   // Acknowledged. `response` as a transaction's.
   void CheckWrite(const Write& write, const etcdserverpb::TxnResponse& response);
   // It may have happened, once, at any time from then on.
-  void OutcomeUnknown(Write write) { unknown_.push_back(std::move(write)); }
+  void OutcomeUnknown(Write write);
 
   void CheckRange(const Begun& begun, const etcdserverpb::RangeRequest& request,
                   const etcdserverpb::RangeResponse& response);
@@ -60,6 +60,9 @@ class History {
 
  private:
   void Fail(std::string what) { world_.Fail("history: " + std::move(what)); }
+  void Register(const etcdserverpb::TxnRequest& request, std::size_t number);
+  // Numbers of the unknown writes that are worth trying.
+  std::set<std::size_t> MayHaveWritten(const Ledger::Record& record) const;
   std::vector<std::size_t> Candidates(const Ledger::Record& record, std::int64_t revision) const;
   bool Explain(std::int64_t revision, std::set<std::size_t>& tried);
   bool IsEndOfLease(const Ledger::Record& record, std::int64_t revision) const;
@@ -70,6 +73,10 @@ class History {
   std::int64_t compacted_ = -1;
   std::uint64_t checked_ = 0;
   std::vector<Write> unknown_;
+  // Numbers in unknown_, by what they would store; those that delete, or store what was there.
+  std::map<std::string, std::set<std::size_t>> by_value_;
+  std::set<std::size_t> deleting_;
+  std::set<std::size_t> keeping_;
   std::map<std::int64_t, std::vector<std::size_t>> candidates_;  // per unclaimed revision
   std::map<std::size_t, std::int64_t> explains_;                 // number in unknown_ -> revision
   // (hash revision, compact revision) -> hash

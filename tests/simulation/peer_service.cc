@@ -1,5 +1,6 @@
 #include "tests/simulation/peer_service.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
