@@ -28,6 +28,7 @@ void RaftCheck::Fail(std::string what) { world_.Fail("raft: " + std::move(what))
 
 void RaftCheck::OnSend(const Message& m) {
   if (HasOwnTerm(m)) CheckTerm(m);
+  CountRare(m);
   if (IsFromLeader(m.type)) CheckLeader(m);
   if (m.type == MessageType::kApp) CheckEntries(m);
   if (m.type == MessageType::kVoteResp && !m.reject) CheckVote(m);
@@ -36,6 +37,14 @@ void RaftCheck::OnSend(const Message& m) {
     if (known.term != m.term) known = {m.term, Index()};
     known.index = std::max(known.index, m.index);
   }
+}
+
+void RaftCheck::CountRare(const Message& m) {
+  if (m.type == MessageType::kAppResp && m.reject) world_.Count("append refused");
+  if (m.type == MessageType::kVoteResp && m.reject) world_.Count("vote refused");
+  if (m.type == MessageType::kPreVoteResp && m.reject) world_.Count("pre-vote refused");
+  if (m.type == MessageType::kTimeoutNow) world_.Count("election on demand");
+  if (m.type == MessageType::kReadIndex) world_.Count("read index asked of the leader");
 }
 
 // A term never falls, crashes included: it is on the disk before anybody hears of it.
@@ -100,6 +109,7 @@ void RaftCheck::OnApplied(Index index, Term term) {
 
 // Durable before visible: what a member said is still so after any crash.
 void RaftCheck::OnDeath(MemberId member, const WalContents& wal) {
+  if (wal.has_replaced) world_.Count("entries replaced by another leader's");
   if (const auto spoken = terms_.find(member);
       spoken != terms_.end() && wal.term < spoken->second) {
     Fail(fmt::format("{:x} spoke in term {}, its log knows {}", member.value(),

@@ -45,6 +45,7 @@ class RaftCheck {
     Index index;
   };
 
+  void CountRare(const raft::Message& m);
   void CheckTerm(const raft::Message& m);
   void CheckLeader(const raft::Message& m);
   void CheckEntries(const raft::Message& m);

@@ -13,6 +13,7 @@
 #include "tests/simulation/faults.h"
 #include "tests/simulation/kv_client.h"
 #include "tests/simulation/lease_client.h"
+#include "tests/simulation/log_marks.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/raft_check.h"
 #include "tests/simulation/watch_client.h"
@@ -61,6 +62,7 @@ class Simulation {
   const std::uint64_t seed_;
   const RunSettings settings_;
   World world_;
+  LogMarks log_{world_};
   const Options options_;
   Ledger ledger_;
   History history_;

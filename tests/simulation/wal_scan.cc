@@ -42,7 +42,10 @@ enum : std::uint64_t { kEntry = 2, kState = 3, kCrc = 4, kSnapshot = 5 };
 void Take(const Fields& record, WalContents& out) {
   Fields f;
   if (!ParseFields(record.bytes[3], f)) return;
-  if (record.number[1] == kEntry) out.last = Index(f.number[3]);
+  if (record.number[1] == kEntry) {
+    out.has_replaced |= Index(f.number[3]) <= out.last;
+    out.last = Index(f.number[3]);
+  }
   if (record.number[1] == kSnapshot) out.last = std::max(out.last, Index(f.number[1]));
   if (record.number[1] == kState) {
     out.term = Term(f.number[1]);

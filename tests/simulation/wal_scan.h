@@ -10,7 +10,8 @@ struct WalContents {
   Term term;
   MemberId vote;
   Index commit;
-  Index last;  // of the entries, or of the newest snapshot record if that is higher
+  Index last;                 // of the entries, or of the newest snapshot record if that is higher
+  bool has_replaced = false;  // an index was written twice: what was there had not been committed
 };
 
 // Reads the segments in `dir` up to the first record that is torn.

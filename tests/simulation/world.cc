@@ -269,8 +269,12 @@ void World::Fail(std::string what) {
   failure_ = std::move(what);
 }
 
-void World::Trace(std::string line) {
+void World::Trace(const std::string& line) {
   for (const char c : line) Mix(static_cast<unsigned char>(c));
+  Note(line);
+}
+
+void World::Note(const std::string& line) {
   const double seconds = std::chrono::duration<double>(now_).count();
   std::string dated = fmt::format("{:12.6f} {}", seconds, line);
   if (live_ != nullptr) fmt::print(live_, "{}\n", dated);

@@ -136,13 +136,15 @@ class World {
 
   // One line of what happened; the last ones are printed when a run fails. Every line and every
   // event goes into the hash.
-  void Trace(std::string line);
+  void Trace(const std::string& line);
+  // The same without a part in the hash.
+  void Note(const std::string& line);
   const std::deque<std::string>& trace() const { return trace_; }
   std::uint64_t trace_hash() const { return hash_; }
   void PrintTraceTo(std::FILE* out) { live_ = out; }
 
   // How often something rare happened; a long run in which one never did has lost its point.
-  void Count(const char* mark) { ++marks_[mark]; }
+  void Count(const std::string& mark) { ++marks_[mark]; }
   const std::map<std::string, std::uint64_t>& marks() const { return marks_; }
 
   Generators random;
