@@ -81,11 +81,10 @@ void AdminClient::Look(std::function<void(const Members&)> then) {
 }
 
 void AdminClient::Settle() {
-  settling_ = true;
-  is_settled_ = false;
+  // On and on: a damaged disk may still be found.
   shared_.world.After(milliseconds(300), [this] {
     if (!busy_) Look([this](const Members& list) { is_settled_ = !Follow(list); });
-    if (!is_settled_) Settle();
+    Settle();
   });
 }
 

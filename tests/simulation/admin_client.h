@@ -51,7 +51,6 @@ class AdminClient {
   Clients& shared_;
   Home home_;
   bool busy_ = false;
-  bool settling_ = false;
   bool is_settled_ = false;
   std::uint64_t call_ = 0;
   Nanos sure_at_{0};  // from then on nothing of an operation that was given up can happen any more
