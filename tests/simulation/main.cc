@@ -6,9 +6,8 @@
 //   simulation --list FILE                  the seeds of a file first (past failures)
 //   --check-replay K                        every K-th seed runs twice, in another process
 //   --require-marks                         fail when something rare never happened
-//   --without WHAT[,WHAT]                   leaves out snapshots, changes (of the membership), ruin
-//   (of
-//                                           disks); the rest of what a seed draws stays as it is
+//   --without WHAT[,WHAT]                   leaves out snapshots, changes (of the membership),
+//                                           ruin (of disks); nothing else that is drawn changes
 
 #include <algorithm>
 #include <chrono>
