@@ -3,6 +3,8 @@
 #include <memory>
 #include <utility>
 
+#include "tests/simulation/fault_points.h"
+
 namespace etcd::simulation {
 namespace {
 
@@ -33,6 +35,11 @@ void Faults::Start() {
   Repeat(options_.power_loss_every, [this] { Victim().Die(Death::kPower); });
   Repeat(options_.kill_at_step_every,
          [this] { Victim().DieAtChange(1 + world_.random.faults.Below(60), AnyDeath()); });
+  Repeat(options_.kill_at_point_every, [this] {
+    const auto points = FaultPoints();
+    const std::string_view point = points[world_.random.faults.Below(points.size())];
+    Victim().DieAtPoint(point, AnyDeath());
+  });
   Repeat(options_.stop_every, [this] { Victim().Stop(); });
   Repeat(options_.pause_every,
          [this] { Victim().Pause(Between(world_.random.faults, milliseconds(100), seconds(6))); });

@@ -8,6 +8,7 @@
 #include "server/base/check.h"
 #include "server/base/status.h"
 #include "server/wal/wal.h"
+#include "tests/simulation/fault_points.h"
 #include "tests/simulation/member_life.h"
 #include "tests/simulation/peer_service.h"
 #include "tests/simulation/wal_scan.h"
@@ -156,8 +157,9 @@ absl::Status SimMember::Start() {
       clock_rate_));
   life_ = std::make_unique<Life>(*processes_.back(), world_.random.member.Next());
   Life& life = *life_;
-  life.engine = std::make_unique<SimEngine>(storage_->engine, site_.ledger, replica_,
-                                            [this] { return CountChange(); });
+  life.engine =
+      std::make_unique<SimEngine>(storage_->engine, site_.ledger, replica_,
+                                  [this](std::string_view point) { return CountChange(point); });
   life.port = std::make_unique<PeerPort>(site_.network, machine_, life.process);
   replica_ = site_.ledger.ReplicaOf(storage_->engine);
   world_.Trace(fmt::format("{}: start at index {}", name(), replica_.index));
@@ -325,6 +327,7 @@ void SimMember::Reap() {
   }
   storage_->engine.Crash(world_.random.engine.Next());
   die_in_ = 0;
+  die_at_ = {};
   sync_fails_ = false;
   if (damaging_) FlipBit();
   if (id_ && !damaged_) site_.raft.OnDeath(id_, ScanWal(storage_->disk, kWalDir));
@@ -348,6 +351,11 @@ std::string SimMember::Describe() const {
 void SimMember::DieAtChange(std::uint64_t n, Death death) {
   die_in_ = n;
   armed_death_ = death;
+}
+
+void SimMember::DieAtPoint(std::string_view point, Death death) {
+  die_at_ = point;
+  death_at_point_ = death;
 }
 
 void SimMember::JumpWallClock(Nanos by) {
@@ -384,8 +392,13 @@ void SimMember::FlipBit() {
   }
 }
 
-bool SimMember::CountChange() {
+bool SimMember::CountChange(std::string_view point) {
   if (life_ == nullptr) return true;  // the machine itself
+  if (!life_->process.is_doomed() && !point.empty() && point == die_at_) {
+    world_.Count("death at: " + std::string(point));
+    world_.Trace(fmt::format("{}: at: {}", name(), point));
+    Die(death_at_point_);
+  }
   if (!life_->process.is_doomed() && die_in_ > 0 && --die_in_ == 0) {
     world_.Count("death at a disk or engine operation");
     Die(armed_death_);
@@ -395,7 +408,7 @@ bool SimMember::CountChange() {
 
 absl::Status SimMember::OnDiskOp(testing::DiskOp op, const std::string& path) {
   if (op == testing::DiskOp::kRead || op == testing::DiskOp::kOpen) return absl::OkStatus();
-  if (!CountChange()) return Dead();
+  if (!CountChange(FaultPointOf(op, path))) return Dead();
   if (op == testing::DiskOp::kSync && sync_fails_) {
     sync_fails_ = false;
     world_.Count("failed fsync");

@@ -93,6 +93,8 @@ class SimMember {
   // ---- Faults.
   // Dies at the n-th change of disk or engine from now on.
   void DieAtChange(std::uint64_t n, Death death);
+  // Dies when it comes to a fault point (fault_points.h).
+  void DieAtPoint(std::string_view point, Death death);
   // The next fsync fails.
   void FailNextSync() { sync_fails_ = true; }
   // Loses its power; some bit of its log or of a .snap file is another one then.
@@ -142,8 +144,8 @@ class SimMember {
   void FlipBit();
   void TryReap();
   void Reap();
-  // Counts a change of the disk or the engine; false: the process is dead.
-  bool CountChange();
+  // Counts a change of the disk or the engine, at a fault point or ""; false: the process is dead.
+  bool CountChange(std::string_view point);
   absl::Status OnDiskOp(testing::DiskOp op, const std::string& path);
   void OnSync();
 
@@ -166,6 +168,8 @@ class SimMember {
   std::uint64_t die_in_ = 0;  // changes; 0: not armed
   Death death_ = Death::kProcess;
   Death armed_death_ = Death::kProcess;
+  std::string_view die_at_;  // a fault point; "": not armed
+  Death death_at_point_ = Death::kProcess;
   bool sync_fails_ = false;
   bool slow_sync_ = true;
   bool damaging_ = false;  // from DamageDisk until the process is gone

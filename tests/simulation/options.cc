@@ -116,6 +116,9 @@ Options Options::Draw(base::Random& random) {
   DrawFaults(random, o);
   DrawNetwork(random, o.network);
   DrawAdmin(random, o.admin);
+  if (o.kill_at_step_every > Nanos(0)) {
+    o.kill_at_point_every = Rate(random, milliseconds(500), seconds(5));
+  }
   Bound(o);
   return o;
 }
@@ -151,12 +154,13 @@ std::string Options::ToString() const {
       kv_clients, watch_clients, lease_clients, keys, value_bytes_max, Seconds(think_max),
       Seconds(duration));
   out += fmt::format(
-      "  faults every s: kill {} power {} at-step {} stop {} pause {} disk-full {} engine-full {} "
+      "  faults every s: kill {} power {} at-step {} at-point {} stop {} pause {} disk-full {} "
+      "engine-full {} "
       "sync-error {} wall-jump {}; slow sync {} per mille up to {} s\n",
       Seconds(kill_every), Seconds(power_loss_every), Seconds(kill_at_step_every),
-      Seconds(stop_every), Seconds(pause_every), Seconds(disk_full_every),
-      Seconds(engine_full_every), Seconds(sync_error_every), Seconds(wall_jump_every),
-      slow_sync_per_mille, Seconds(slow_sync_max));
+      Seconds(kill_at_point_every), Seconds(stop_every), Seconds(pause_every),
+      Seconds(disk_full_every), Seconds(engine_full_every), Seconds(sync_error_every),
+      Seconds(wall_jump_every), slow_sync_per_mille, Seconds(slow_sync_max));
   out += fmt::format(
       "  network: latency {} s, per mille: drop {} double {} reorder {}; every s: cut {} slow {} "
       "clog {}\n  operator every s: change {} move {} defragment {} ruin {}\n",

@@ -53,8 +53,9 @@ struct Options {
   // Faults: mean time between two of a kind; 0: never.
   Nanos kill_every{0};
   Nanos power_loss_every{0};
-  Nanos kill_at_step_every{0};  // at a disk or engine operation
-  Nanos stop_every{0};          // a clean stop
+  Nanos kill_at_step_every{0};   // at a disk or engine operation
+  Nanos kill_at_point_every{0};  // at a named one (fault_points.h)
+  Nanos stop_every{0};           // a clean stop
   Nanos pause_every{0};
   Nanos disk_full_every{0};
   Nanos engine_full_every{0};

@@ -14,9 +14,10 @@ namespace etcd::simulation {
 // writes. The engine behind it outlives the process, like a disk.
 class SimEngine final : public engine::KvEngine {
  public:
-  // `may_go_on` is asked before and after each change; once false, the process is dead.
+  // `may_go_on` is asked before and after each change, by its fault point; once false, the process
+  // is dead.
   SimEngine(engine::MemEngine& engine, Ledger& ledger, Ledger::Replica& replica,
-            std::function<bool()> may_go_on)
+            std::function<bool(std::string_view)> may_go_on)
       : engine_(engine), ledger_(ledger), replica_(replica), may_go_on_(std::move(may_go_on)) {}
 
   absl::Status Write(const engine::WriteBatch& batch) override;
@@ -46,7 +47,7 @@ class SimEngine final : public engine::KvEngine {
   engine::MemEngine& engine_;
   Ledger& ledger_;
   Ledger::Replica& replica_;
-  std::function<bool()> may_go_on_;  // false: the process is dead
+  std::function<bool(std::string_view)> may_go_on_;
 };
 
 }  // namespace etcd::simulation
