@@ -52,9 +52,12 @@ void Faults::Start() {
   StartNetwork();
 }
 
-bool Faults::IsDiskFull(int machine) const {
-  const auto found = disk_full_.find(machine);
-  return found != disk_full_.end() && found->second > 0;
+bool Faults::IsFull(int machine) const {
+  const auto is_full = [machine](const std::map<int, int>& devices) {
+    const auto found = devices.find(machine);
+    return found != devices.end() && found->second > 0;
+  };
+  return is_full(disk_full_) || is_full(engine_full_);
 }
 
 void Faults::FillDisk() {

@@ -21,7 +21,7 @@ class Faults {
   // Nothing breaks any more and every device works.
   void Heal();
   // A device is out of order: opening may fail.
-  bool IsDiskFull(int machine) const;
+  bool IsFull(int machine) const;
 
  private:
   void Repeat(Nanos every, std::function<void()> fault);

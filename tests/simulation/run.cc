@@ -102,8 +102,8 @@ Simulation::Simulation(std::uint64_t seed, const RunSettings& settings)
   for (int i = 0; i < options_.lease_clients; ++i) {
     lessees_.push_back(std::make_unique<LeaseClient>(shared_, i));
   }
-  // A full disk and a failed fsync are the reasons not to start that these faults can give.
-  cluster_.may_fail_to_open = [this](int machine) { return faults_.IsDiskFull(machine); };
+  // A full device and a failed fsync are the reasons not to start that these faults can give.
+  cluster_.may_fail_to_open = [this](int machine) { return faults_.IsFull(machine); };
   ledger_.on_applied = [this](std::uint64_t index, std::uint64_t term) {
     raft_.OnApplied(Index(index), Term(term));
   };
