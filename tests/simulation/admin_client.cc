@@ -75,9 +75,18 @@ void AdminClient::Look(std::function<void(const Members&)> then) {
   Call(home_.member(), "/etcdserverpb.Cluster/MemberList", request.SerializeAsString(),
        [this, then = std::move(then)](const Reply& reply) {
          Members list;
-         if (reply.kind != Reply::Kind::kOk || !list.ParseFromString(reply.bytes)) return;
-         then(list);
+         if (reply.kind != Reply::Kind::kOk) return LookBehind();
+         if (list.ParseFromString(reply.bytes)) then(list);
        });
+}
+
+// There may be no majority until a voter that was added is started. What a member knows is enough
+// for that; nobody is taken out by it.
+void AdminClient::LookBehind() {
+  Call(home_.member(), "/etcdserverpb.Cluster/MemberList", "", [this](const Reply& reply) {
+    Members list;
+    if (reply.kind == Reply::Kind::kOk && list.ParseFromString(reply.bytes)) StartAdded(list);
+  });
 }
 
 void AdminClient::Settle() {
@@ -96,8 +105,7 @@ void AdminClient::Reconfigure() {
   });
 }
 
-// A machine whose member is not in the list was removed; one that is lost must be. A member in the
-// list that nobody runs was added when the answer got lost: its machine starts now.
+// A machine whose member is not in the list was removed; one that is lost must be.
 bool AdminClient::Follow(const Members& list) {
   Cluster& cluster = shared_.cluster;
   for (const int machine : cluster.InUse()) {
@@ -114,6 +122,12 @@ bool AdminClient::Follow(const Members& list) {
     cluster.Retire(machine);
     return true;
   }
+  return StartAdded(list);
+}
+
+// A member in the list that nobody runs was added: its machine starts now.
+bool AdminClient::StartAdded(const Members& list) {
+  Cluster& cluster = shared_.cluster;
   for (const auto& member : list.members()) {
     if (cluster.MachineOf(MemberId(member.id())) != 0 || member.peerurls_size() == 0) continue;
     const int machine = Network::MachineOf(member.peerurls(0));
@@ -143,7 +157,12 @@ void AdminClient::Add(bool is_learner) {
   shared_.world.Trace(fmt::format("operator: adds m{}{}", machine, is_learner ? " to learn" : ""));
   Call(home_.member(), "/etcdserverpb.Cluster/MemberAdd", request.SerializeAsString(),
        [this](const Reply& reply) {
-         if (reply.kind == Reply::Kind::kOk) Reconfigure();
+         etcdserverpb::MemberAddResponse added;
+         if (reply.kind != Reply::Kind::kOk || !added.ParseFromString(reply.bytes)) return;
+         Members list;
+         *list.mutable_header() = added.header();
+         *list.mutable_members() = added.members();
+         StartAdded(list);
        });
 }
 

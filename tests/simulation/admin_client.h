@@ -30,9 +30,11 @@ class AdminClient {
   void Call(SimMember& member, const std::string& path, const std::string& request,
             std::function<void(const Reply&)> then);
   void Look(std::function<void(const Members&)> then);
+  void LookBehind();
   void Reconfigure();
   // One step towards the list; false when there is nothing to do.
   bool Follow(const Members& list);
+  bool StartAdded(const Members& list);
   void Change(const Members& list);
   void Add(bool is_learner);
   void Promote(const Members& list);
