@@ -80,13 +80,11 @@ void AdminClient::Look(std::function<void(const Members&)> then) {
        });
 }
 
-// There may be no majority until a voter that was added is started. What a member knows is enough
-// for that; nobody is taken out by it.
+// There may be no majority, and so nobody who serves, until a voter that was added is started. As a
+// joiner does, it asks the peer port of somebody; nobody is taken out by what that one knows.
 void AdminClient::LookBehind() {
-  Call(home_.member(), "/etcdserverpb.Cluster/MemberList", "", [this](const Reply& reply) {
-    Members list;
-    if (reply.kind == Reply::Kind::kOk && list.ParseFromString(reply.bytes)) StartAdded(list);
-  });
+  Cluster& cluster = shared_.cluster;
+  StartAdded(cluster.machine(cluster.Draw(shared_.random())).ListMembers());
 }
 
 void AdminClient::Settle() {

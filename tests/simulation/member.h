@@ -106,6 +106,8 @@ class SimMember {
   const Ledger::Replica& replica() const { return replica_; }
   // As the member knows it now; "": not decided, or no member runs.
   std::string ClusterVersion() const;
+  // What its peer port tells a joiner, whether it serves clients or not; empty: no member runs.
+  etcdserverpb::MemberListResponse ListMembers() const;
   // One line on what the member thinks of itself, for reports.
   std::string Describe() const;
   // Faults that a start may meet are over: opening must succeed.

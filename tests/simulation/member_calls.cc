@@ -82,6 +82,21 @@ void SimMember::Deliver(Life& life, std::uint64_t id, Reply reply) {
                                  reply = std::move(reply)]() mutable { answer(std::move(reply)); });
 }
 
+etcdserverpb::MemberListResponse SimMember::ListMembers() const {
+  etcdserverpb::MemberListResponse out;
+  if (life_ == nullptr || life_->member == nullptr || life_->process.is_doomed()) return out;
+  out.mutable_header()->set_cluster_id(life_->member->cluster_id().value());
+  for (const node::MemberInfo& info : life_->member->Members()) {
+    etcdserverpb::Member& member = *out.add_members();
+    member.set_id(info.id.value());
+    member.set_name(info.name);
+    member.set_islearner(info.is_learner);
+    for (const std::string& url : info.peer_urls) member.add_peerurls(url);
+    for (const std::string& url : info.client_urls) member.add_clienturls(url);
+  }
+  return out;
+}
+
 std::shared_ptr<Stream> SimMember::Open(const std::string& path, Stream::OnMessage on_message,
                                         Stream::OnEnd on_end) {
   if (!is_serving()) return nullptr;

@@ -134,6 +134,9 @@ void PeerPort::OnBytes(int from, const std::string& bytes) {
   absl::StatusOr<raft::Message> message = raftcodec::DecodeMessage(bytes);
   CHECK_OK(message.status());
   if (!IsWelcome(from, *message)) return;
+  // A joiner that was killed before it heard anything knows nobody; who talks to it says where it
+  // is (X-PeerURLs).
+  peers_.try_emplace(message->from, std::vector<std::string>{Network::UrlOf(from)});
   std::vector<raft::Message> messages;
   messages.push_back(*std::move(message));
   receiver_->Receive(std::move(messages));

@@ -20,7 +20,8 @@ bool IsFromLeader(MessageType type) {
 // may never come; proposals and read requests have none. A snapshot leaves when its database is
 // ready, which may be in a later term: then whoever gets it lets it be.
 bool HasOwnTerm(const Message& m) {
-  return m.type != MessageType::kSnap && m.type != MessageType::kPreVote && m.type != MessageType::kPreVoteResp && m.term;
+  return m.type != MessageType::kSnap && m.type != MessageType::kPreVote &&
+         m.type != MessageType::kPreVoteResp && m.term;
 }
 
 }  // namespace
