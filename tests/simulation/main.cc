@@ -6,8 +6,9 @@
 //   simulation --list FILE                  the seeds of a file first (past failures)
 //   --check-replay K                        every K-th seed runs twice, in another process
 //   --require-marks                         fail when something rare never happened
-//   --without WHAT[,WHAT]                   leaves out snapshots, changes (of the membership),
-//                                           ruin (of disks); nothing else that is drawn changes
+//   --without WHAT[,WHAT]                   leaves out snapshots, changes (of the membership), ruin
+//                                           (of disks); nothing else that is drawn changes.
+//                                           Default: changes,ruin
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +20,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <sys/time.h>
@@ -37,34 +39,28 @@ namespace {
 // What a long run must have met; what a run counts beyond these is only printed.
 constexpr std::string_view kRequired[] = {
     "a quorum alone",
+    "append refused",
     "backend replaced by a snapshot",
     "broken link",
-    "call refused by a learner",
     "clean stop",
     "clogged link",
     "compaction",
     "compaction at a head where nothing lives",
-    "damage on disk",
-    "damage on disk found",
     "death at a disk or engine operation",
     "defragmentation",
     "disk full",
-    "disks lost",
+    "election on demand",
     "engine full",
     "failed fsync",
     "fragmented watch response",
     "hash compared",
     "kill",
     "leader elected",
-    "learner joins",
-    "learner promoted",
     "lease expired",
     "lease renewed",
     "lease revoked",
-    "machine retired",
-    "member removed",
+    "log: found orphaned .snap.db file; deleting",
     "member stopped itself",
-    "member updated",
     "message doubled",
     "message lost",
     "message overtaken",
@@ -74,16 +70,16 @@ constexpr std::string_view kRequired[] = {
     "partition",
     "pause",
     "power loss",
-    "removed member told so",
+    "pre-vote refused",
+    "read index asked of the leader",
     "revision applied again",
     "slow fsync",
     "slow link",
     "snapshot received",
     "snapshot sent",
-    "snapshot transfer failed",
     "streamed unary response",
     "swizzle",
-    "voter joins",
+    "vote refused",
     "wall clock jump",
     "watch canceled by compaction",
     "watch client stalls",
@@ -95,7 +91,34 @@ constexpr std::string_view kRequired[] = {
     "write refused: too many requests",
 };
 
+// And what only a longer one must have met.
+constexpr std::string_view kRequiredLong[] = {
+    "death at: engine flush",
+    "death at: engine replaced",
+    "death at: engine written",
+    "death at: log directory sync",
+    "death at: log rename",
+    "death at: log sync",
+    "death at: log write",
+    "death at: received database rename",
+    "death at: received database sync",
+    "death at: snapshot rename",
+    "death at: snapshot write",
+    "entries replaced by another leader's",
+    "log: failed to preallocate space when creating a new WAL",
+    "log: installing a snapshot that was received before",
+    "log: no room for a snapshot",
+    "log: repaired WAL",
+    "log: the backend quota is exceeded, raising alarm NOSPACE",
+    "log: waiting for ReadIndex response took too long, retrying",
+    "snapshot transfer failed",
+};
+
 constexpr std::uint64_t kRunsForMarks = 100;
+constexpr std::uint64_t kRunsForLongMarks = 3'000;
+
+// Not yet part of a run unless it is asked for (--without ''): thousands of seeds must hold first.
+constexpr std::string_view kNotYet = "changes,ruin";
 
 // Exit codes beside 0 (all held), 1 (a run failed) and 2 (usage).
 constexpr int kAborted = 3;
@@ -112,7 +135,7 @@ struct Arguments {
   std::uint64_t from = 0;
   double seconds = 0;
   std::string list;
-  std::string without;
+  std::string without{kNotYet};
   std::uint64_t check_replay = 0;
   bool require_marks = false;
   bool verbose = false;
@@ -299,12 +322,16 @@ void Campaign::PrintSummary() const {
 
 bool Campaign::CheckMarks() const {
   bool all = true;
-  if (runs_ < kRunsForMarks) return true;  // too short to expect everything
-  for (const std::string_view mark : kRequired) {
-    if (marks_.count(std::string(mark)) != 0) continue;
-    fmt::print("never happened: {}\n", mark);
-    all = false;
-  }
+  const auto require = [&](std::span<const std::string_view> marks) {
+    for (const std::string_view mark : marks) {
+      if (marks_.count(std::string(mark)) != 0) continue;
+      fmt::print("never happened: {}\n", mark);
+      all = false;
+    }
+  };
+  // Shorter ones cannot be expected to have met everything.
+  if (runs_ >= kRunsForMarks) require(kRequired);
+  if (runs_ >= kRunsForLongMarks) require(kRequiredLong);
   return all;
 }
 
