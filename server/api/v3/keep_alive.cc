@@ -86,26 +86,30 @@ class Renewals : public std::enable_shared_from_this<Renewals> {
     return Step::kRenew;
   }
 
-  // Drives on afterwards: all that wait may be renewed here, or the first one was elsewhere.
+  // Drives on afterwards: all that wait now may be renewed here, or the first one was elsewhere.
+  // Not those that come meanwhile: their leases may be granted and not yet applied here.
   void Confirm() {
     LeaseId id;
+    std::size_t waiting = 0;
     {
       const base::MutexLock lock(mu_);
       id = waiting_.front();
+      waiting = waiting_.size();
     }
     std::string request;  // LeaseKeepAliveRequest: 1 ID
     base::AppendVarintField(request, 1, static_cast<std::uint64_t>(id.value()));
     AskPrimary(core_, context_, {"/leases", std::move(request)},
-               [self = shared_from_this(), id](absl::StatusOr<std::optional<std::string>> answer) {
-                 if (answer.ok() && !answer->has_value()) return self->DriveHere();
+               [self = shared_from_this(), id,
+                waiting](absl::StatusOr<std::optional<std::string>> answer) {
+                 if (answer.ok() && !answer->has_value()) return self->DriveHere(waiting);
                  if (self->AnswerElsewhere(id, std::move(answer))) self->Drive();
                });
   }
 
-  void DriveHere() {
+  void DriveHere(std::size_t confirmed) {
     {
       const base::MutexLock lock(mu_);
-      confirmed_ = waiting_.size();
+      confirmed_ = confirmed;
     }
     Drive();
   }

@@ -160,6 +160,21 @@ TEST(LeaseKeepAlive, OneAnswerPerRequestInOrder) {
   EXPECT_FALSE(stream.sink->end.has_value());
 }
 
+// Its lease may have been granted through another member after the read index (simulation, seed
+// 23000416: "gone" was the answer).
+TEST(LeaseKeepAlive, ARequestIsNotConfirmedByAnEarlierReadIndex) {
+  Api api;
+  ASSERT_TRUE(api.StatusOf(kGrant, Grant(7, 10)).ok());
+  const Api::Stream stream = api.Open(kKeepAlive);
+  const int before = api.node.read_indexes;
+  api.node.before_read_index = [&] {
+    if (api.node.read_indexes == before + 1) stream.handler->OnMessage(KeepAlive(7));
+  };
+  stream.handler->OnMessage(KeepAlive(7));
+  ASSERT_TRUE(api.WaitFor(stream, 2));
+  EXPECT_EQ(api.node.read_indexes, before + 2);
+}
+
 TEST(LeaseKeepAlive, ManyQueuedRequestsDoNotNest) {
   Api api;
   ASSERT_TRUE(api.StatusOf(kGrant, Grant(7, 10)).ok());
