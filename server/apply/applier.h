@@ -57,6 +57,7 @@ struct BatchOutcome {
   Term term_started;        // an empty entry: the leader of this term has committed; 0: none
   bool over_quota = false;  // a request was applied beyond the quota: raise NOSPACE
   bool cluster_version_set = false;
+  bool cluster_version_lowered = false;
   bool alarms_changed = false;
   AppliedRequest last;
   std::size_t entries = 0;

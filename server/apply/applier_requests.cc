@@ -180,6 +180,7 @@ absl::Status Applier::SetClusterVersion(std::string_view version, BatchOutcome& 
     return base::MakeStatus(absl::StatusCode::kInternal,
                             "the cluster version is newer than this server");
   }
+  if (minor < MinorOf(state_.cluster.current().cluster_version)) out.cluster_version_lowered = true;
   state_.cluster.SetClusterVersion(version, batch_);
   out.cluster_version_set = true;
   const std::string key = engine::MetaKey(engine::kBucketMeta, engine::kMetaStorageVersion);

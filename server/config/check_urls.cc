@@ -74,26 +74,6 @@ absl::StatusOr<std::map<std::string, UrlList>> ParseCluster(std::string_view tex
   return members;
 }
 
-// etcd compares texts first and resolves names only when they differ; one member has no reason to
-// write its own URL in two ways, so texts decide.
-absl::Status CompareWithAdvertised(const Config& config, const UrlList& listed) {
-  if (listed == config.initial_advertise_peer_urls) return absl::OkStatus();
-  const std::vector<std::string> ours = ToStrings(config.initial_advertise_peer_urls);
-  const std::vector<std::string> theirs = ToStrings(listed);
-  std::vector<std::string> pairs;
-  for (const std::string& url : theirs) pairs.push_back(config.name + "=" + url);
-  std::string why = fmt::format("len({}) != len({})", Quoted(ours), Quoted(theirs));
-  for (std::size_t i = 0; ours.size() == theirs.size() && i < ours.size(); ++i) {
-    if (ours[i] == theirs[i]) continue;
-    why = fmt::format("resolved urls: \"{}\" != \"{}\"", ours[i], theirs[i]);
-    break;
-  }
-  return Invalid(
-      fmt::format("--initial-cluster has {} but missing from "
-                  "--initial-advertise-peer-urls={} ({})",
-                  fmt::join(pairs, ","), fmt::join(ours, ","), why));
-}
-
 // As etcd prints a cluster: "a=http://x,b=http://y", by name.
 std::string ClusterText(const std::map<std::string, UrlList>& members) {
   std::vector<std::string> pairs;
@@ -101,6 +81,41 @@ std::string ClusterText(const std::map<std::string, UrlList>& members) {
     for (const Url& url : urls) pairs.push_back(name + "=" + url.ToString());
   }
   return fmt::format("{}", fmt::join(pairs, ","));
+}
+
+// "a=http://x" for each URL that only `urls` has.
+std::vector<std::string> OnlyIn(const UrlList& urls, const UrlList& others,
+                                const std::string& prefix) {
+  std::vector<std::string> out;
+  for (const Url& url : urls) {
+    if (std::ranges::find(others, url) == others.end()) out.push_back(prefix + url.ToString());
+  }
+  return out;
+}
+
+// etcd compares texts first and resolves names only when they differ; one member has no reason to
+// write its own URL in two ways, so texts decide.
+absl::Status CompareWithAdvertised(const Config& config, const UrlList& listed) {
+  const UrlList& advertised = config.initial_advertise_peer_urls;
+  if (listed == advertised) return absl::OkStatus();
+  const std::vector<std::string> ours = ToStrings(advertised);
+  const std::vector<std::string> theirs = ToStrings(listed);
+  std::string why = fmt::format("len({}) != len({})", Quoted(ours), Quoted(theirs));
+  for (std::size_t i = 0; ours.size() == theirs.size() && i < ours.size(); ++i) {
+    if (ours[i] == theirs[i]) continue;
+    why = fmt::format("resolved urls: \"{}\" != \"{}\"", ours[i], theirs[i]);
+    break;
+  }
+  const std::vector<std::string> missing = OnlyIn(listed, advertised, config.name + "=");
+  if (!missing.empty()) {
+    return Invalid(
+        fmt::format("--initial-cluster has {} but missing from "
+                    "--initial-advertise-peer-urls={} ({})",
+                    fmt::join(missing, ","), fmt::join(ours, ","), why));
+  }
+  return Invalid(fmt::format(
+      "--initial-advertise-peer-urls has {} but missing from --initial-cluster={}",
+      fmt::join(OnlyIn(advertised, listed, ""), ","), ClusterText({{config.name, advertised}})));
 }
 
 absl::Status CheckBootstrap(const Config& config, const std::map<std::string, UrlList>& members) {

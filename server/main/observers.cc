@@ -159,6 +159,19 @@ void LayerObserver::OnAlarms(const std::set<apply::Alarm>& raised) {
   }
 }
 
+// Two of the reasons have texts of their own in etcd, where another part finds them.
+void LayerObserver::OnPromotion(const absl::Status& status) {
+  if (status.ok()) return metrics_.learner_promote_successes.Add();
+  const auto errc = ErrcOf(status);
+  if (errc == Errc::kMemberNotFound) {
+    metrics_.PromotionFailures("membership: ID not found").Add();
+  } else if (errc == Errc::kMemberNotLearner) {
+    metrics_.PromotionFailures("membership: can only promote a learner member").Add();
+  } else {
+    metrics_.PromotionFailures(base::MessageOf(status)).Add();
+  }
+}
+
 void LayerObserver::OnIndexPause(std::chrono::nanoseconds took) {
   metrics_.index_compaction_pause.Observe(Seconds(took) * 1000);
 }

@@ -67,6 +67,7 @@ class LayerObserver final : public wal::Observer,
   void OnCommitted(std::chrono::nanoseconds took) override;
   void OnAlarms(const std::set<apply::Alarm>& raised) override;
   void OnReadIndexSlow() override { metrics_.slow_read_indexes.Add(); }
+  void OnPromotion(const absl::Status& status) override;
   void OnReadIndexFailed() override { metrics_.read_indexes_failed.Add(); }
   // mvcc
   void OnIndexPause(std::chrono::nanoseconds took) override;

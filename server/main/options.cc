@@ -53,6 +53,7 @@ node::MemberOptions MakeMemberOptions(const config::Config& config, const DataDi
       std::chrono::milliseconds(static_cast<std::int64_t>(config.heartbeat_interval));
   options.election_ticks = static_cast<int>(config.election_ticks);
   options.pre_vote = config.pre_vote;
+  options.initial_election_tick_advance = config.initial_election_tick_advance;
   options.strict_reconfig_check = config.strict_reconfig_check;
   options.learners_max = static_cast<std::size_t>(std::max<std::int64_t>(0, config.max_learners));
   options.may_have_joined = config.initial_cluster_state == "existing";

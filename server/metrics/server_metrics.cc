@@ -165,6 +165,12 @@ Counter& ServerMetrics::ClientRequests(std::string_view type, std::string_view a
       {{"client_api_version", std::string(api_version)}, {"type", std::string(type)}});
 }
 
+Counter& ServerMetrics::PromotionFailures(std::string_view reason) {
+  return registry_.AddCounter("etcd_server_learner_promote_failures",
+                              "Learners that were not promoted.",
+                              {{"Reason", std::string(reason)}});
+}
+
 void ServerMetrics::OnHealthCheck(std::string_view type, std::string_view name, bool ok) {
   registry_
       .AddGauge("etcd_server_healthcheck", "Last result of a check: 1 is good.",

@@ -60,6 +60,8 @@ struct ServerMetrics {
   Counter& ClientRequests(std::string_view type, std::string_view api_version);
   // `type`: send or receive; `api`: watch or lease-keepalive.
   Counter& StreamFailures(std::string_view type, std::string_view api);
+  // Of learners; `reason` is the text of the error.
+  Counter& PromotionFailures(std::string_view reason);
   void OnHealthCheck(std::string_view type, std::string_view name, bool ok);
   void SetIdentity(std::string_view member_id_hex, std::string_view version);
   void SetClusterVersion(std::string_view major_minor);  // "3.6"; others become 0

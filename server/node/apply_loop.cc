@@ -184,7 +184,9 @@ void ApplyLoop::Finish() {
   Answer(outcome_.outcomes);
   AnswerReads(index);
   if (outcome_.over_quota) observer_.OnOverQuota();
-  if (outcome_.cluster_version_set) observer_.OnClusterVersionSet();
+  if (outcome_.cluster_version_set) {
+    observer_.OnClusterVersionSet(outcome_.cluster_version_lowered);
+  }
   if (tell_raft) {
     report_at_.store(kNever, std::memory_order_relaxed);
     observer_.OnReport();

@@ -26,7 +26,8 @@ class ApplyObserver {
   virtual void OnOverQuota() = 0;
   // Everything up to here is applied and published.
   virtual void OnApplied(Index index, Term term) = 0;
-  virtual void OnClusterVersionSet() = 0;
+  // Before OnApplied of its batch.
+  virtual void OnClusterVersionSet(bool lowered) = 0;
 };
 
 // Runs committed entries through the Applier in batches, answers their waiters after Publish, and

@@ -8,6 +8,7 @@
 #include "server/base/status.h"
 #include "server/membership/member.h"
 #include "server/node/force_new_cluster.h"
+#include "server/node/joined.h"
 #include "server/raftcodec/raftpb.h"
 #include "server/raftcodec/walpb.h"
 
@@ -117,6 +118,8 @@ absl::Status CheckTogether(const Boot& boot, Index applied) {
 absl::StatusOr<Boot> Join(const MemberOptions& options, const MemberPorts& ports, Boot boot) {
   boot.id = options.joins->own_id;
   boot.cluster_id = options.joins->id;
+  // First: a log without it would be that of a member without peers.
+  RETURN_IF_ERROR(SaveJoined(ports.file_system, options.snap_dir, *options.joins));
   const std::string metadata = raftcodec::EncodeWalMetadata({boot.id, boot.cluster_id});
   ASSIGN_OR_RETURN(boot.wal, wal::Wal::Create(ports.file_system, options.wal_dir, metadata,
                                               WalOptions(options, ports)));
@@ -158,8 +161,10 @@ absl::StatusOr<Boot> Restart(const MemberOptions& options, const MemberPorts& po
   boot.cluster_id = metadata.cluster_id;
   boot.raft.hard_state = replay.hard_state;
   boot.raft.entries = std::move(replay.entries);
+  ASSIGN_OR_RETURN(boot.joins, LoadJoined(ports.file_system, options.snap_dir));
+  if (boot.joins.has_value() && boot.joins->own_id != boot.id) boot.joins.reset();
   const bool is_empty = boot.raft.hard_state.empty() && !boot.raft.snapshot.index;
-  if (is_empty && !options.may_have_joined) {
+  if (is_empty && !options.may_have_joined && !boot.joins.has_value()) {
     RETURN_IF_ERROR(FinishBootstrap(options, boot));
   }
   RETURN_IF_ERROR(CheckTogether(boot, applied));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -20,6 +21,8 @@ struct Boot {
   std::unique_ptr<wal::Wal> wal;
   std::unique_ptr<snap::Snapshotter> snapshotter;
   raft::InitialState raft;
+  // Of a joiner that was stopped before its log said anything (joined.h).
+  std::optional<JoinedCluster> joins;
 };
 
 // Opens log and snapshots, or makes them for a new cluster. `applied` and `conf_state` are what the

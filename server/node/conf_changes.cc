@@ -103,10 +103,9 @@ void ConfChanges::Update(MemberId id, std::vector<std::string> peer_urls,
 void ConfChanges::Promote(MemberId id, const ProposeOptions& options, MembersDone done) {
   shared_.ports.raft.Post([this, id, options, done = std::move(done)]() mutable {
     const absl::Status ready = LearnerIsReady(id);
-    if (ready.ok()) return PromoteHere(id, options, std::move(done));
-    if (ErrcOf(ready) != Errc::kNotLeader || shared_.ports.peer_client == nullptr) {
-      return done(ready);
-    }
+    if (ready.ok()) return PromoteHere(id, options, Observed(std::move(done)));
+    if (ErrcOf(ready) != Errc::kNotLeader) return Observed(std::move(done))(ready);
+    if (shared_.ports.peer_client == nullptr) return done(ready);
     const auto give_up = shared_.ports.raft.clock().Now() + shared_.options.request_timeout();
     auto call = std::make_shared<Forwarded>();
     call->id = id;
@@ -226,6 +225,14 @@ ConfChanges::Done ConfChanges::AnswerWith(MembersDone done) const {
   return [this, done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) return done(std::move(status));
     done(MemberInfos(*shared_.cluster.view()));
+  };
+}
+
+MembersDone ConfChanges::Observed(MembersDone done) const {
+  return [observer = shared_.ports.observer,
+          done = std::move(done)](absl::StatusOr<std::vector<MemberInfo>> members) mutable {
+    if (observer != nullptr) observer->OnPromotion(members.status());
+    done(std::move(members));
   };
 }
 

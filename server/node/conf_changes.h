@@ -46,6 +46,8 @@ class ConfChanges {
 
   void Propose(raft::ConfChange change, const ProposeOptions& options, Done done);
   Done AnswerWith(MembersDone done) const;
+  // Reports the answer to the observer as well.
+  MembersDone Observed(MembersDone done) const;
   // Voters, this member included, that could be reached without interruption for long enough.
   std::size_t ConnectedVoters() const;
 

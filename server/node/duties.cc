@@ -1,5 +1,6 @@
 #include "server/node/duties.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/base/log.h"
@@ -12,12 +13,8 @@ namespace {
 
 constexpr int kFirstMinorWithPublish = 6;  // ClusterMemberAttrSet
 
-// The form of the attributes that every member of a cluster of this version understands. A member
-// alone needs it too: whoever joins, or goes back to its version, replays the log. Only a cluster
-// of one that has no version yet will get ours.
-std::string EncodeAttributes(RequestId id, const Shared& shared) {
-  const membership::ViewPtr view = shared.cluster.view();
-  if (view->cluster_version.empty() || MinorOf(view->cluster_version) >= kFirstMinorWithPublish) {
+std::string EncodeAttributes(RequestId id, const Shared& shared, bool is_request) {
+  if (is_request) {
     return EncodeMemberAttributes(id, shared.id, shared.options.name, shared.options.client_urls);
   }
   membership::Member self;
@@ -28,9 +25,10 @@ std::string EncodeAttributes(RequestId id, const Shared& shared) {
 
 }  // namespace
 
-Duties::Duties(Shared& shared, Propose propose)
+Duties::Duties(Shared& shared, Propose propose, ReadIndex read_index)
     : shared_(shared),
       propose_(std::move(propose)),
+      read_index_(std::move(read_index)),
       versions_(shared, [this](auto encode,
                                ProposeDone done) { propose_(std::move(encode), std::move(done)); }),
       compactor_(std::make_unique<AutoCompactor>(shared.options, shared.ports.raft.clock().Now())) {
@@ -54,7 +52,35 @@ void Duties::Publish() {
   if (!view->members.contains(shared_.id)) return;  // not that far yet
   if (view->members.size() > 1 && view->cluster_version.empty()) return;
   publishing_ = true;
-  propose_([this](RequestId id) { return EncodeAttributes(id, shared_); },
+  // Who joins, or was away, replays versions that are long past, and members of today may not live
+  // through the form of those.
+  read_index_([this](const absl::Status& status) {
+    shared_.ports.raft.Post([this, ok = status.ok()] {
+      if (ok) return ChooseForm();
+      publishing_ = false;  // the next tick tries again
+    });
+  });
+}
+
+// The form that every member of a cluster of this version understands (raft-peer-storage.md 5.4). A
+// member alone needs it too: whoever joins, or goes back to its version, replays the log. Only a
+// cluster of one that has no version yet will get ours. While the version cannot be decided because
+// somebody is away, those who answer count.
+void Duties::ChooseForm() {
+  const membership::ViewPtr view = shared_.cluster.view();
+  const int minor = MinorOf(view->cluster_version);
+  if (view->members.size() == 1 && view->cluster_version.empty()) return PublishAs(true);
+  if (minor >= kOldestMinor) return PublishAs(minor >= kFirstMinorWithPublish);
+  versions_.Ask([this](const VersionDuty::Answers& answers) {
+    const bool has_old = std::ranges::any_of(answers, [](const auto& answer) {
+      return answer.has_value() && MinorOf(answer->version) < kFirstMinorWithRequests;
+    });
+    PublishAs(!has_old);
+  });
+}
+
+void Duties::PublishAs(bool is_request) {
+  propose_([this, is_request](RequestId id) { return EncodeAttributes(id, shared_, is_request); },
            [this](apply::Result result) {
              shared_.ports.raft.Post([this, ok = result.status.ok()] {
                publishing_ = false;

@@ -20,23 +20,30 @@ class Duties {
   // Proposes an entry made for a fresh id; the answer comes on any thread.
   using Propose = absl::AnyInvocable<void(absl::AnyInvocable<std::string(RequestId)>, ProposeDone)>;
 
-  Duties(Shared& shared, Propose propose);
+  // Answers when what was acknowledged before is applied here; on any thread.
+  using ReadIndex = absl::AnyInvocable<void(ReadDone)>;
+
+  Duties(Shared& shared, Propose propose, ReadIndex read_index);
 
   // `ready` is called once, when the attributes are published.
   void Start(absl::AnyInvocable<void()> ready);
   void OnTick();
   void OnTermStarted() { versions_.OnTermStarted(); }
+  void OnMembersChanged() { versions_.Forget(); }
   // Thread-safe: the quota was exceeded here; the alarm is raised unless it is already.
   void RaiseNoSpace() { wants_alarm_.store(true); }
 
  private:
   void Publish();
+  void ChooseForm();
+  void PublishAs(bool is_request);
   void RaiseAlarm();
   void Compact();
   bool is_leader() const { return shared_.leader.load() == shared_.id.value(); }
 
   Shared& shared_;
   Propose propose_;
+  ReadIndex read_index_;
   absl::AnyInvocable<void()> ready_;
   bool published_ = false;
   bool publishing_ = false;

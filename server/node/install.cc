@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/image/import.h"
+#include "server/node/v2_members.h"
+#include "server/node/versions.h"
 #include "server/snap/snapshotter.h"
 #include "server/storage/engine/buckets.h"
 #include "server/storage/engine/replace.h"
@@ -26,6 +29,7 @@ using engine::Family;
 // A received database is synced as it comes: one fsync of a gigabyte at the end would hold up those
 // of the log, here and with whoever shares the disk.
 constexpr std::uint64_t kSyncBytes = 8 << 20;
+constexpr int kLastMinorWithV2Store = 5;
 
 std::string Number(std::uint64_t value) {
   std::string bytes;
@@ -42,6 +46,7 @@ class RevisionProbe final : public engine::Replacement {
   absl::Status Write(const engine::WriteBatch& batch) override {
     for (const engine::WriteBatch::Op& op : batch.ops()) {
       if (op.is_delete) continue;
+      if (op.family == Family::kMeta && InMembers(op.key)) member_keys_.push_back(op.key);
       if (op.family == Family::kRev) {
         if (const auto key = mvcc::DecodeRevisionKey(op.key)) newest_ = key->revision.main;
       }
@@ -56,18 +61,61 @@ class RevisionProbe final : public engine::Replacement {
   absl::Status Commit() override { return target_->Commit(); }
 
   Revision compacted() const { return compacted_; }
+  // Keys of the bucket "members".
+  const std::vector<std::string>& member_keys() const { return member_keys_; }
   // By the rule of raft-peer-storage.md 8.4; the records came in ascending order.
   Revision current() const { return std::max({Revision(1), newest_, compacted_}); }
 
  private:
+  static bool InMembers(std::string_view key) {
+    return key.starts_with(engine::kBucketMembers) && key.size() > engine::kBucketMembers.size() &&
+           key[engine::kBucketMembers.size()] == '\0';
+  }
+
   const std::string scheduled_key_ =
       engine::MetaKey(engine::kBucketMeta, engine::kMetaScheduledCompactRev);
   const std::string finished_key_ =
       engine::MetaKey(engine::kBucketMeta, engine::kMetaFinishedCompactRev);
   const std::unique_ptr<engine::Replacement> target_;
+  std::vector<std::string> member_keys_;
   Revision compacted_{-1};
   Revision newest_;
 };
+
+// The members in the v2 store that came with the database. Members of 3.4 and 3.5 believe it and
+// only copy it to their backend, where some are left over and learners stay learners (traps 9, 13
+// and 14 of the reference). nullopt: of a later version, which has the backend only, or unreadable.
+std::optional<membership::View> MembersOfOldVersion(const MemberOptions& options,
+                                                    const MemberPorts& ports,
+                                                    const raft::SnapshotMetadata& metadata) {
+  snap::Snapshotter files(ports.file_system, options.snap_dir);
+  const raftcodec::WalSnapshot wanted = {metadata.index, metadata.term, std::nullopt};
+  const absl::StatusOr<raft::Snapshot> snapshot = files.LoadNewestAvailable({&wanted, 1});
+  if (!snapshot.ok()) return std::nullopt;
+  const absl::StatusOr<v2store::Document> document = v2store::Parse(snapshot->data);
+  if (!document.ok() || document->members.empty()) return std::nullopt;
+  if (MinorOf(document->version) > kLastMinorWithV2Store) return std::nullopt;
+  absl::StatusOr<membership::View> view = ViewOf(*document);
+  if (!view.ok()) return std::nullopt;
+  return *std::move(view);
+}
+
+void PutMembers(const membership::View& view, const std::vector<std::string>& old_keys,
+                engine::WriteBatch& batch) {
+  for (const std::string& key : old_keys) batch.Delete(Family::kMeta, key);
+  const auto put = [&](std::string_view bucket, const std::string& key, std::string value) {
+    batch.Put(Family::kMeta, engine::MetaKey(bucket, key), std::move(value));
+  };
+  for (const auto& [id, member] : view.members) {
+    put(engine::kBucketMembers, base::FormatHex(id.value()), membership::EncodeMember(member));
+  }
+  for (const MemberId id : view.removed) {
+    put(engine::kBucketMembersRemoved, base::FormatHex(id.value()), "removed");
+  }
+  if (!view.cluster_version.empty()) {
+    put(engine::kBucketCluster, "clusterVersion", view.cluster_version);
+  }
+}
 
 // The received database as new content of the engine, ready for Commit.
 absl::StatusOr<std::unique_ptr<RevisionProbe>> Prepare(const MemberOptions& options,
@@ -90,6 +138,9 @@ absl::StatusOr<std::unique_ptr<RevisionProbe>> Prepare(const MemberOptions& opti
   // The other members have it, and a later start must not have to derive it (etcd issue 17780).
   batch.Put(Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaCurrentRevision),
             Number(static_cast<std::uint64_t>(content->current().value())));
+  if (const auto view = MembersOfOldVersion(options, ports, metadata); view.has_value()) {
+    PutMembers(*view, content->member_keys(), batch);
+  }
   RETURN_IF_ERROR(content->Write(batch));
   return content;
 }

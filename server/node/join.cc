@@ -55,8 +55,11 @@ absl::Status SameUrls(std::vector<std::string> a, std::vector<std::string> b,
 std::string Describe(const ListedCluster& cluster) {
   std::vector<std::string> members;
   for (const membership::Member& m : cluster.members) {
-    members.push_back(fmt::format("&{{ID:{} PeerURLs:[{}] Name:{}}}", base::FormatHex(m.id.value()),
-                                  fmt::join(m.peer_urls, " "), m.name));
+    members.push_back(
+        fmt::format("&{{ID:{} RaftAttributes:{{PeerURLs:[{}] IsLearner:{}}} "
+                    "Attributes:{{Name:{} ClientURLs:[{}]}}}}",
+                    base::FormatHex(m.id.value()), fmt::join(m.peer_urls, " "), m.is_learner,
+                    m.name, fmt::join(m.client_urls, " ")));
   }
   return fmt::format("{{ClusterID:{} Members:[{}] RemovedMemberIDs:[]}}",
                      base::FormatHex(cluster.id.value()), fmt::join(members, " "));

@@ -70,6 +70,9 @@ struct MemberOptions {
   std::chrono::milliseconds heartbeat_interval{100};  // one tick
   int election_ticks = 10;
   bool pre_vote = true;
+  // After a start beside at least two others, most of the time until the first campaign counts as
+  // passed (--initial-election-tick-advance).
+  bool initial_election_tick_advance = true;
   bool strict_reconfig_check = true;
   std::size_t learners_max = 1;
 
@@ -119,6 +122,8 @@ class MemberObserver {
   virtual void OnReadIndexSlow() {}
   virtual void OnReadIndexFailed() {}
   virtual void OnSnapshot(Index /*index*/) {}
+  // The promotion of a learner was decided here, as leader.
+  virtual void OnPromotion(const absl::Status& /*status*/) {}
 };
 
 // Everything that does work for the member; all of it outlives the member. The executors may be one

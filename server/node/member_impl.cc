@@ -8,6 +8,7 @@
 #include "server/base/status.h"
 #include "server/node/entries.h"
 #include "server/node/install.h"
+#include "server/node/joined.h"
 #include "server/node/versions.h"
 #include "server/storage/engine/buckets.h"
 
@@ -54,6 +55,7 @@ absl::Status MemberImpl::Open() {
                                            shared_.cluster.conf_state()));
   shared_.id = boot.id;
   shared_.cluster_id = boot.cluster_id;
+  RETURN_IF_ERROR(TakeJoined(std::move(boot.joins)));
   ids_ = std::make_unique<RequestIds>(boot.id, shared_.ports.raft.clock().WallNow());
   auto snapshotter = std::move(boot.snapshotter);
   const Index snapshot_index = boot.raft.snapshot.index;
@@ -67,8 +69,8 @@ absl::Status MemberImpl::Open() {
   const auto propose = [this](absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done) {
     ProposeOwn(std::move(encode), std::move(done));
   };
-  duties_ = std::make_unique<Duties>(shared_, propose);
   const auto read = [this](ReadDone done) { ReadIndex(std::move(done)); };
+  duties_ = std::make_unique<Duties>(shared_, propose, read);
   corruption_ = std::make_unique<CorruptionDuty>(shared_, propose, read);
   readmission_ = std::make_unique<Readmission>(shared_, *changes_, propose, read);
   return absl::OkStatus();
@@ -80,6 +82,16 @@ void MemberImpl::ProposeOwn(absl::AnyInvocable<std::string(RequestId)> encode, P
   ProposeOptions options;
   options.low_cost = true;
   Propose(id, encode(id), options, std::move(done));
+}
+
+// Needed until the state names the members.
+absl::Status MemberImpl::TakeJoined(std::optional<JoinedCluster> joins) {
+  if (!joins.has_value()) return absl::OkStatus();
+  if (shared_.cluster.view()->members.empty()) {
+    shared_.options.joins = std::move(joins);
+    return absl::OkStatus();
+  }
+  return RemoveJoined(shared_.ports.file_system, shared_.options.snap_dir);
 }
 
 absl::Status MemberImpl::LoadState() {
@@ -229,8 +241,11 @@ void MemberImpl::ProposeCheckpoint(std::vector<lease::LeaseCheckpoint> checkpoin
   ProposeInTerm(EncodeLeaseCheckpoint(request, checkpoints), request, term, std::move(done));
 }
 
-void MemberImpl::OnClusterVersionSet() {
+// A downgrade: the older version that is going to be started here must not meet what it does not
+// know in the log, so the log has to end at a snapshot (raft-peer-storage.md 9.1).
+void MemberImpl::OnClusterVersionSet(bool lowered) {
   LOG_INFO("updated cluster version", {"cluster-version", shared_.cluster.view()->cluster_version});
+  if (lowered) snapshots_->ForceNext();
 }
 
 void MemberImpl::OnLeadership(Term, MemberId leader, bool is_self) {

@@ -101,7 +101,7 @@ class MemberImpl final : public Member,
   void OnReport() override { raft_->inbox().Poke(); }
   void OnOverQuota() override { duties_->RaiseNoSpace(); }
   void OnApplied(Index index, Term term) override { snapshots_->OnApplied(index, term); }
-  void OnClusterVersionSet() override;
+  void OnClusterVersionSet(bool lowered) override;
   // RaftObserver
   void OnLeadership(Term term, MemberId leader, bool is_self) override;
   void OnTermStarted(Term term) override;
@@ -114,6 +114,7 @@ class MemberImpl final : public Member,
 
   absl::Status LoadState();
   void ProposeOwn(absl::AnyInvocable<std::string(RequestId)> encode, ProposeDone done);
+  absl::Status TakeJoined(std::optional<JoinedCluster> joins);
   // Makes the transport know the members of the view, and nobody else. Raft thread.
   void ConnectPeers();
   void ConnectToJoined();

@@ -49,6 +49,7 @@ void MemberImpl::InstallSnapshot(const raft::SnapshotMetadata& metadata) {
 }
 
 void MemberImpl::OnInstalled(Index) {
+  duties_->OnMembersChanged();
   ConnectPeers();
   if (shared_.cluster.view()->removed.contains(shared_.id)) OnRemovedByPeers();
 }
@@ -89,6 +90,7 @@ void MemberImpl::ConnectToJoined() {
 }
 
 void MemberImpl::OnConfChange(const raft::ConfChange& change) {
+  duties_->OnMembersChanged();
   ConnectPeers();
   if (change.type != raft::ConfChangeType::kRemoveNode || change.node_id != shared_.id) return;
   // Not at once: the others may need this member to learn that the change is committed.

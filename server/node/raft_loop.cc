@@ -11,6 +11,8 @@ namespace etcd::node {
 namespace {
 
 constexpr std::chrono::milliseconds kFullDiskRetry(500);
+// How long a start waits for peers; see AdvanceElection.
+constexpr std::chrono::seconds kAdvanceMax(5);
 
 raft::Config CoreConfig(const Shared& shared) {
   raft::Config config;
@@ -37,6 +39,7 @@ RaftLoop::RaftLoop(Shared& shared, ApplyLoop& apply, RaftObserver& observer, Boo
 }
 
 void RaftLoop::Start() {
+  started_ = shared_.ports.raft.clock().Now();
   AdvanceReadys();
   HearApply();
   ScheduleTick(shared_.ports.raft.clock().Now() + shared_.options.heartbeat_interval);
@@ -312,6 +315,7 @@ void RaftLoop::Tick() {
   ++ticks_;
   HearApply();
   RetryChanges();
+  AdvanceElection();
   core_.Tick();
   ReleaseHeld();
   reads_.OnTick();
@@ -319,6 +323,20 @@ void RaftLoop::Tick() {
   ExpireWaiters();
   WatchSpace();
   observer_.OnTick();
+}
+
+// As etcd: after a start most of the time until the first campaign has passed already, unless fewer
+// than two others can be reached, who could not elect anybody either, or somebody leads.
+void RaftLoop::AdvanceElection() {
+  if (election_advanced_ || !shared_.options.initial_election_tick_advance) return;
+  election_advanced_ = core_.leader() || shared_.ports.raft.clock().Now() > started_ + kAdvanceMax;
+  std::size_t active = 0;
+  for (const auto& [id, member] : shared_.cluster.view()->members) {
+    if (id != shared_.id && shared_.ports.peers.ActiveSince(id).has_value()) ++active;
+  }
+  if (election_advanced_ || active < 2) return;
+  election_advanced_ = true;
+  for (int i = 0; i < shared_.options.election_ticks - 2; ++i) core_.Tick();
 }
 
 void RaftLoop::ExpireWaiters() {

@@ -7,6 +7,7 @@
 
 #include "server/node/apply_loop.h"
 #include "server/node/boot.h"
+#include "server/node/forwarded.h"
 #include "server/node/inbox.h"
 #include "server/node/read_queue.h"
 #include "server/node/shared.h"
@@ -72,6 +73,7 @@ class RaftLoop {
 
   void ScheduleTick(base::Clock::Monotonic due);
   void Tick();
+  void AdvanceElection();
   void Process(Inbox::Contents contents);
   void RefuseLate(Inbox::Contents contents);
 
@@ -119,6 +121,7 @@ class RaftLoop {
   raft::Core core_;
   ReadQueue reads_;
   Inbox inbox_;
+  ForwardedCheck forwarded_{shared_};
 
   std::optional<raft::Ready> ready_;     // taken, not yet persisted
   bool retry_posted_ = false;            // ready_ waits for room on the disk
@@ -138,6 +141,8 @@ class RaftLoop {
   bool replayed_ = false;
   bool closed_ = false;
   base::Clock::Monotonic leader_since_;
+  base::Clock::Monotonic started_;
+  bool election_advanced_ = false;
   std::uint64_t ticks_ = 0;
 };
 

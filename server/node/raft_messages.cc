@@ -22,6 +22,10 @@ void RaftLoop::TakeMessages(Inbox::Contents& contents) {
 // raft would drop them without a word and their clients would wait for a timeout: they are kept
 // until somebody can append them, here or, forwarded once more, elsewhere.
 void RaftLoop::TakeProposals(raft::Message message) {
+  // Who joined under an earlier leader is in the view once the first entry of this one's term is
+  // applied; who joins under this one, before it can ask for anything.
+  forwarded_.Filter(message, core_.role() == raft::Role::kLeader && started_term_ == core_.term());
+  if (message.entries.empty()) return;
   if (CanPropose()) return core_.Step(std::move(message));
   if (held_.size() >= kHeldMax) return;
   held_.push_back({std::move(message), shared_.ports.raft.clock().Now()});

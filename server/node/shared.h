@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "server/apply/alarms.h"
@@ -11,6 +12,7 @@
 #include "server/lease/lessor.h"
 #include "server/membership/cluster.h"
 #include "server/node/member.h"
+#include "server/node/versions.h"
 #include "server/node/waiters.h"
 #include "server/storage/mvcc/replaceable_store.h"
 
@@ -42,6 +44,10 @@ struct Shared {
   apply::Quota quota;
 
   WaiterTable waiters;
+
+  // Raft thread only: what the leader heard in its last round of questions that everybody answered,
+  // since it leads and since the membership changed (VersionDuty).
+  std::optional<VersionSpan> heard_versions;
 
   // Written by the raft thread.
   std::atomic<std::uint64_t> term{0};

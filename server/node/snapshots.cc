@@ -15,8 +15,10 @@ constexpr std::chrono::milliseconds kFullDiskRetry(500);
 }  // namespace
 
 void Snapshots::OnApplied(Index index, Term term) {
-  if (index - last_ <= shared_.options.snapshot_count || shared_.is_stopping.load()) return;
+  const bool due = forced_.load() || index - last_ > shared_.options.snapshot_count;
+  if (!due || shared_.is_stopping.load()) return;
   if (running_.exchange(true)) return;
+  forced_.store(false);
   last_ = index;
   shared_.ports.snapshot.Post([this, snapshot = Current(index, term)] { Save(snapshot); });
 }
@@ -96,7 +98,7 @@ void Snapshots::Save(const raft::Snapshot& snapshot) {
     shared_.ports.observer->OnSnapshot(snapshot.metadata.index);
   }
   shared_.ports.raft.Post([this, metadata = snapshot.metadata] {
-    if (!saved_(metadata)) return running_.store(false);
+    if (!saved_(metadata)) return Idle();
     shared_.ports.snapshot.Post([this] { Purge(); });
   });
 }
@@ -104,7 +106,19 @@ void Snapshots::Save(const raft::Snapshot& snapshot) {
 // Only now: until the log names the new file, a restart needs an older one.
 void Snapshots::Purge() {
   PurgeFiles();
+  Idle();
+}
+
+// One that was forced meanwhile does not wait for the next entry.
+void Snapshots::Idle() {
   running_.store(false);
+  if (!forced_.load()) return;
+  shared_.ports.raft.Post([this] {
+    apply_.EnqueueStep([this] {
+      OnApplied(apply_.consistent_index(), apply_.consistent_term());
+      return true;
+    });
+  });
 }
 
 void Snapshots::PurgeFiles() {

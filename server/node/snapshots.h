@@ -32,6 +32,8 @@ class Snapshots {
 
   // Thread that applies, after Publish: starts a snapshot of this state when it is time.
   void OnApplied(Index index, Term term);
+  // Thread that applies: the next one is due now, whatever the count.
+  void ForceNext() { forced_.store(true); }
 
   // Raft thread: `message` is raft's kSnap; fills it with the state that is applied when its turn
   // comes and sends it with the database. The outcome goes to PeerReceiver::ReportSnapshot.
@@ -52,6 +54,7 @@ class Snapshots {
   void Export(raft::Message message, std::unique_ptr<engine::View> view);
   void Save(const raft::Snapshot& snapshot);
   void Purge();
+  void Idle();
   void PurgeFiles();
   bool Done(const absl::Status& status, const char* what);
 
@@ -62,6 +65,7 @@ class Snapshots {
   absl::AnyInvocable<void(MemberId)> export_failed_;
   Index last_;  // thread that applies
   std::atomic<bool> running_{false};
+  std::atomic<bool> forced_{false};
 };
 
 }  // namespace etcd::node

@@ -17,10 +17,11 @@ constexpr std::chrono::seconds kAskTimeout(1);
 
 }  // namespace
 
-// The answers of one round; the last one in decides.
+// The answers of one round; the last one in ends it.
 struct VersionDuty::Round {
-  std::vector<std::optional<MemberVersion>> versions;
+  Answers answers;
   std::size_t missing = 0;
+  OnAnswers done;
 };
 
 void VersionDuty::OnTick() {
@@ -29,22 +30,26 @@ void VersionDuty::OnTick() {
   if (now < next_round_) return;
   const int minor = MinorOf(shared_.cluster.view()->cluster_version);
   next_round_ = now + (minor < kOldestMinor ? kUndecidedInterval : kInterval);
-  Ask();
+  busy_ = true;
+  Ask([this, era = era_](const Answers& answers) {
+    busy_ = false;
+    Decide(answers, era);
+  });
 }
 
-void VersionDuty::Ask() {
-  busy_ = true;
+void VersionDuty::Ask(OnAnswers done) {
   auto round = std::make_shared<Round>();
+  round->done = std::move(done);
   const membership::ViewPtr view = shared_.cluster.view();
   for (const auto& [id, member] : view->members) {
     if (id == shared_.id || shared_.ports.peer_client == nullptr) {
-      round->versions.push_back(MemberVersion{shared_.options.server_version, true});
+      round->answers.push_back(MemberVersion{shared_.options.server_version, true});
       continue;
     }
-    round->versions.emplace_back();
+    round->answers.emplace_back();
     ++round->missing;
   }
-  if (round->missing == 0) return Decide(*round);
+  if (round->missing == 0) return round->done(round->answers);
   std::size_t slot = 0;
   for (const auto& [id, member] : view->members) {
     if (id != shared_.id) AskOne(round, slot, member.peer_urls);
@@ -56,7 +61,7 @@ void VersionDuty::Ask() {
 void VersionDuty::AskOne(const std::shared_ptr<Round>& round, std::size_t slot,
                          std::vector<std::string> urls) {
   if (urls.empty()) {
-    if (--round->missing == 0) Decide(*round);
+    if (--round->missing == 0) round->done(round->answers);
     return;
   }
   const std::string url = urls.front();
@@ -72,24 +77,27 @@ void VersionDuty::AskOne(const std::shared_ptr<Round>& round, std::size_t slot,
                                              : absl::StatusOr<PeerVersions>(reply.status());
               if (!parsed.ok()) return AskOne(round, slot, std::move(urls));
               const bool is_ours = MinorOf(parsed->true_version) >= 0;
-              round->versions[slot] =
+              round->answers[slot] =
                   MemberVersion{is_ours ? parsed->true_version : parsed->server, is_ours};
-              if (--round->missing == 0) Decide(*round);
+              if (--round->missing == 0) round->done(round->answers);
             });
       });
 }
 
-void VersionDuty::Decide(const Round& round) {
-  busy_ = false;
+void VersionDuty::Decide(const Answers& answers, std::uint64_t asked_in) {
   if (!is_leader() || shared_.is_stopping.load()) return;
   const membership::ViewPtr view = shared_.cluster.view();
+  // Somebody may have come or gone since the questions were sent.
+  if (const auto span = SpanOf(answers); span.has_value() && asked_in == era_) {
+    shared_.heard_versions = span;
+  }
   VersionState state;
   state.current = view->cluster_version;
   state.hold = shared_.options.hold_cluster_version;
   if (view->downgrade.has_value() && view->downgrade->enabled) {
     state.downgrade_target = view->downgrade->target_version;
   }
-  const VersionDecision decision = DecideVersion(state, round.versions);
+  const VersionDecision decision = DecideVersion(state, answers);
   if (decision.cancel_downgrade) return CancelDowngrade();
   if (!decision.version.empty()) SetVersion(decision.version, decision.all_know_requests);
 }

@@ -10,7 +10,6 @@ namespace {
 constexpr std::string_view kMajor = "3.";
 // The highest patch of a series: nothing that asks for a fixed patch is refused.
 constexpr std::string_view kPatch = ".99";
-constexpr int kFirstMinorWithRequests = 5;
 
 // The lowest minor; -1 when a member did not answer.
 int LowestMinor(const std::vector<std::optional<MemberVersion>>& members) {
@@ -59,6 +58,17 @@ std::string ReportedVersionOf(const std::string& own, std::string_view cluster_v
   const int cluster_minor = MinorOf(cluster_version);
   if (cluster_minor < kOldestMinor || cluster_minor >= MinorOf(own)) return own;
   return std::string(kMajor) + std::to_string(cluster_minor) + std::string(kPatch);
+}
+
+std::optional<VersionSpan> SpanOf(const std::vector<std::optional<MemberVersion>>& members) {
+  VersionSpan span;
+  span.oldest_minor = LowestMinor(members);
+  if (span.oldest_minor < 0) return std::nullopt;
+  for (const auto& member : members) {
+    if (member->is_ours) continue;
+    span.newest_foreign_minor = std::max(span.newest_foreign_minor, MinorOf(member->version));
+  }
+  return span;
 }
 
 VersionDecision DecideVersion(const VersionState& state,

@@ -22,6 +22,8 @@ std::string ClusterVersionOf(int minor);
 // The oldest level that members of this kind work in. Lower cluster versions mean that the leader
 // could not ask everybody yet (etcd then says 3.0.0).
 inline constexpr int kOldestMinor = 4;
+// Whose members understand requests about the cluster (ClusterVersionSet and its like).
+inline constexpr int kFirstMinorWithRequests = 5;
 
 // What a member of version `own` says it is in a cluster of `cluster_version` ("": not decided):
 // never above the cluster's minor, so that members of that level accept it and the leader does not
@@ -33,6 +35,15 @@ struct MemberVersion {
   std::string version;   // "3.6.16"; of our own kind what it really is, not what it reports
   bool is_ours = false;  // the member said so
 };
+
+// Of all members of a cluster: 3.<minor>.
+struct VersionSpan {
+  int oldest_minor = 0;
+  int newest_foreign_minor = 0;  // of Go's; 0: there are none
+};
+
+// nullopt unless every one is known.
+std::optional<VersionSpan> SpanOf(const std::vector<std::optional<MemberVersion>>& members);
 
 struct VersionState {
   std::string current = {};           // cluster version; "": none yet

@@ -14,6 +14,7 @@ constexpr std::size_t kLengthBytes = 8;
 constexpr std::string_view kDecodeFailed = "failed to decode raft message";
 constexpr std::string_view kProcessFailed = "failed to process raft message";
 constexpr std::string_view kSaveFailed = "failed to save KV snapshot";
+constexpr std::string_view kEnd = "EOF";
 constexpr std::string_view kUnexpectedEnd = "unexpected EOF";
 
 }  // namespace
@@ -70,7 +71,10 @@ absl::Status SnapshotBody::OnMessage() {
 
 Answer SnapshotBody::Finish(bool whole) {
   if (!refusal_ && sink_ == nullptr) {
-    base::IgnoreError(Refuse(400, kDecodeFailed, kUnexpectedEnd), "refusal_ says it");
+    // As Go's reader calls it when not one byte of the length, or of the message, came.
+    const bool at_start = head_.empty() || head_.size() == kLengthBytes;
+    base::IgnoreError(Refuse(400, kDecodeFailed, at_start ? kEnd : kUnexpectedEnd),
+                      "refusal_ says it");
   }
   if (!refusal_ && !whole) {
     base::IgnoreError(Refuse(500, kSaveFailed, kUnexpectedEnd), "refusal_ says it");

@@ -57,7 +57,7 @@ absl::Status SimMember::Open() {
                           .wal_observer = nullptr,
                           .snap_observer = nullptr,
                           .lease_observer = nullptr,
-                          .observer = nullptr,
+                          .observer = observer,
                           .fatal =
                               [this](std::string_view message, const absl::Status& status) {
                                 fatal_ = std::string(message) + ": " +
@@ -67,6 +67,7 @@ absl::Status SimMember::Open() {
   auto opened = node::OpenMember(options, std::move(ports));
   if (!opened.ok()) return opened.status();
   member_ = *std::move(opened);
+  if (before_start) before_start(*member_);
   member_->Start([this] { is_ready_ = true; });
   return absl::OkStatus();
 }

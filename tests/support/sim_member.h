@@ -81,6 +81,9 @@ class SimMember {
   engine::MemEngine engine;
   node::MemberOptions options;
   ports::PeerClient* peer_client = nullptr;  // of the processes that start from now on
+  // Of the processes opened from now on.
+  node::MemberObserver* observer = nullptr;
+  std::function<void(node::Member&)> before_start;
 
  private:
   base::SeededRandom random_;

@@ -140,7 +140,7 @@ base::MethodTable BuildMethodTable(const Deps& deps, Options options) {
   AddKv(table, services);
   AddWatchAndLease(table, services);
   AddOperation(table, services);
-  AddUnimplemented(table);
+  AddUnimplemented(table, services->interceptor);
   return table;
 }
 

@@ -53,17 +53,6 @@ absl::Status StatusOf(const Row& row) {
   return base::MakeStatus(absl::StatusCode::kUnimplemented, text);
 }
 
-class UnimplementedUnary final : public base::UnaryHandler {
- public:
-  explicit UnimplementedUnary(const Row& row) : row_(row) {}
-  void Start(base::CallContextPtr, std::string_view, base::UnaryDone done) override {
-    done(StatusOf(row_));
-  }
-
- private:
-  const Row& row_;
-};
-
 class Ignore final : public base::StreamHandler {
  public:
   void OnMessage(std::string_view) override {}
@@ -71,32 +60,24 @@ class Ignore final : public base::StreamHandler {
   void OnClose() override {}
 };
 
-class UnimplementedStream final : public base::StreamMethod {
- public:
-  explicit UnimplementedStream(const Row& row) : row_(row) {}
-  std::unique_ptr<base::StreamHandler> Open(base::CallContextPtr,
-                                            base::StreamSinkPtr sink) override {
-    sink->Finish(StatusOf(row_));
-    return std::make_unique<Ignore>();
-  }
-
- private:
-  const Row& row_;
-};
-
 }  // namespace
 
-void AddUnimplemented(base::MethodTable& table) {
+void AddUnimplemented(base::MethodTable& table, const Interceptor& interceptor) {
   for (const Row& row : kRows) {
-    base::MethodEntry entry;
-    entry.path.append("/").append(row.service).append("/").append(row.method);
-    entry.kind = row.kind;
+    std::string path;
+    path.append("/").append(row.service).append("/").append(row.method);
     if (row.kind == Kind::kUnary) {
-      entry.unary = std::make_unique<UnimplementedUnary>(row);
-    } else {
-      entry.stream = std::make_unique<UnimplementedStream>(row);
+      AddUnary(table, interceptor, std::move(path),
+               [&row](const base::CallContextPtr&, std::string_view, base::UnaryDone done) {
+                 done(StatusOf(row));
+               });
+      continue;
     }
-    table.Add(std::move(entry));
+    AddStream(table, interceptor, std::move(path), row.kind,
+              [&row](const base::CallContextPtr&, const base::StreamSinkPtr& sink) {
+                sink->Finish(StatusOf(row));
+                return std::make_unique<Ignore>();
+              });
   }
 }
 

@@ -56,5 +56,29 @@ TEST(Cluster, GoesOnWithoutItsLeader) {
   EXPECT_EQ(ValueOf(cluster[old], "a") + ValueOf(cluster[old], "b"), "12");
 }
 
+// How long after the start of all members one of them leads, at best and at worst.
+std::pair<milliseconds, milliseconds> TimesToALeader(bool advance) {
+  auto out = std::pair(milliseconds::max(), milliseconds::zero());
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SimCluster cluster(seed, 3,
+                       [&](MemberOptions& o) { o.initial_election_tick_advance = advance; });
+    const auto start = cluster.scheduler.clock().Now();
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(cluster.Open(i).ok());
+    cluster.AwaitLeader();
+    const auto took =
+        std::chrono::duration_cast<milliseconds>(cluster.scheduler.clock().Now() - start);
+    out = {std::min(out.first, took), std::max(out.second, took)};
+  }
+  return out;
+}
+
+// --initial-election-tick-advance: eight of the ten ticks of an election timeout are gone at once.
+TEST(Cluster, ElectsSoonAfterItsStart) {
+  const auto [at_best, at_worst] = TimesToALeader(true);
+  EXPECT_LT(at_best, milliseconds(500));
+  EXPECT_LT(at_worst, milliseconds(1500));
+  EXPECT_GE(TimesToALeader(false).first, milliseconds(1000));
+}
+
 }  // namespace
 }  // namespace etcd::node

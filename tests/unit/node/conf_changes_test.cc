@@ -118,7 +118,8 @@ TEST_F(ConfChangesTest, OneLearnerAtATime) {
   EXPECT_EQ(ErrcOf(Add(Leader(), "http://new:2", true).status()), Errc::kTooManyLearners);
 }
 
-TEST_F(ConfChangesTest, OnlyALearnerInSyncIsPromotedAndOnlyTheLeaderKnows) {
+// etcd issue 15096: one that was never started was promoted.
+TEST_F(ConfChangesTest, Bug15096OnlyALearnerInSyncIsPromotedAndOnlyTheLeaderKnows) {
   const auto added = Add(Leader(), "http://new:1", true);
   ASSERT_TRUE(added.ok()) << added.status();
   cluster.scheduler.RunFor(seconds(1));  // the voters acknowledge the change
@@ -126,6 +127,27 @@ TEST_F(ConfChangesTest, OnlyALearnerInSyncIsPromotedAndOnlyTheLeaderKnows) {
   EXPECT_EQ(ErrcOf(Promote(Leader(), Other(1)->member_id()).status()), Errc::kMemberNotLearner);
   EXPECT_EQ(ErrcOf(Promote(Leader(), MemberId(77)).status()), Errc::kMemberNotFound);
   EXPECT_EQ(ErrcOf(Promote(Other(1), added->member.id).status()), Errc::kNotLeader);
+}
+
+struct Promotions final : MemberObserver {
+  void OnPromotion(const absl::Status& status) override { seen.push_back(status); }
+  std::vector<absl::Status> seen;
+};
+
+// etcd_server_learner_promote_successes and _failures: only the leader counts.
+TEST(ConfChanges, PromotionsAreReportedByTheLeader) {
+  SimCluster cluster(5, 3, [](MemberOptions& o) { o.strict_reconfig_check = false; });
+  Promotions promotions[3];
+  for (std::size_t i = 0; i < 3; ++i) cluster[i].observer = &promotions[i];
+  ASSERT_TRUE(cluster.Boot());
+  const std::size_t leader = cluster.AwaitLeader();
+  EXPECT_FALSE(Promote(cluster[leader], MemberId(77)).ok());
+  EXPECT_FALSE(Promote(cluster[leader], cluster[leader]->member_id()).ok());
+  EXPECT_FALSE(Promote(cluster[(leader + 1) % 3], MemberId(77)).ok());
+  ASSERT_EQ(promotions[leader].seen.size(), 2U);
+  EXPECT_EQ(ErrcOf(promotions[leader].seen[0]), Errc::kMemberNotFound);
+  EXPECT_EQ(ErrcOf(promotions[leader].seen[1]), Errc::kMemberNotLearner);
+  EXPECT_TRUE(promotions[(leader + 1) % 3].seen.empty());
 }
 
 TEST_F(ConfChangesTest, ARemovedMemberIsToldAndItsIdNeverComesBack) {
@@ -146,6 +168,47 @@ TEST_F(ConfChangesTest, WithOneDownOnlyThatOneMayGo) {
   cluster.Crash((leader + 1) % 3, 1);
   EXPECT_EQ(ErrcOf(Remove(Leader(), up).status()), Errc::kUnhealthyCluster);
   EXPECT_TRUE(Remove(Leader(), down).ok());
+}
+
+// etcd issue 21667: one that is down does not keep others out as long as the new configuration has
+// a majority at work.
+TEST(ConfChanges, Bug21667AMemberIsAddedWhileAMinorityIsDown) {
+  for (const bool is_learner : {true, false}) {
+    SimCluster cluster(6, 5);
+    ASSERT_TRUE(cluster.Boot());
+    cluster.scheduler.RunFor(kSettled);
+    std::size_t leader = cluster.AwaitLeader();
+    cluster.Crash((leader + 1) % 5, 1);
+    leader = cluster.AwaitLeader();
+    const auto added = Add(cluster[leader], "http://new:1", is_learner);
+    EXPECT_TRUE(added.ok()) << added.status();
+    cluster.Crash((leader + 2) % 5, 1);
+    EXPECT_EQ(ErrcOf(Add(cluster[leader], "http://new:2", is_learner).status()),
+              Errc::kUnhealthyCluster);
+  }
+}
+
+// etcd issue 21736: an update made a voter of it.
+TEST_F(ConfChangesTest, Bug21736ALearnerStaysOneWhenItsUrlsChange) {
+  const auto added = Add(Leader(), "http://new:1", true);
+  ASSERT_TRUE(added.ok()) << added.status();
+  const MemberId id = added->member.id;
+  ASSERT_TRUE(Update(Leader(), id, "http://new:2").ok());
+  ASSERT_TRUE(cluster.AwaitConverged());
+  const auto is_learner = [&](SimMember& member) {
+    for (const MemberInfo& info : member->Members()) {
+      if (info.id == id) return info.is_learner && info.peer_urls[0] == "http://new:2";
+    }
+    return false;
+  };
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(is_learner(cluster[i]));
+  cluster.Crash((leader + 1) % 3, 1);
+  ASSERT_TRUE(cluster.Open((leader + 1) % 3).ok());
+  ASSERT_TRUE(cluster.AwaitConverged());
+  EXPECT_TRUE(is_learner(Other(1)));
+  // Three of three voters are left to elect a leader, not three of four.
+  cluster.Crash((leader + 2) % 3, 1);
+  EXPECT_TRUE(cluster[cluster.AwaitLeader()].Put("a", "1").status.ok());
 }
 
 TEST(ConfChanges, TheLastVoterStays) {

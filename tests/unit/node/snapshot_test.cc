@@ -1,5 +1,6 @@
 // Members that are so far behind that they need a snapshot: sent, received, installed, and a crash
 // at every step of it.
+#include <algorithm>
 #include <etcdserverpb/raft_internal.pb.h>
 
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 #include "server/base/status.h"
 #include "server/storage/engine/buckets.h"
 #include "tests/support/sim_cluster.h"
+#include "tests/unit/node/lagging.h"
 
 namespace etcd::node {
 namespace {
@@ -16,42 +18,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::DiskOp;
 using testing::SimCluster;
-
-void SmallLogs(MemberOptions& options) {
-  options.snapshot_count = 10;
-  options.catchup_entries = 3;
-  options.wal_segment_bytes = 64 << 10;
-}
-
-std::string Key(int i) { return "key" + std::to_string(i); }
-
-// A cluster whose member `lagging` has been away for so long that the log does not reach it.
-struct Lagging {
-  explicit Lagging(std::uint64_t seed) : cluster(seed, 3, SmallLogs) {
-    CHECK(cluster.Boot());
-    const std::size_t leader = cluster.AwaitLeader();
-    lagging = (leader + 1) % 3;
-    other = (leader + 2) % 3;
-    for (int i = 0; i < 5; ++i) CHECK_OK(cluster[leader].Put(Key(i), "old").status);
-    CHECK(cluster.AwaitConverged());
-    cluster.Kill(lagging);
-    for (int i = 0; i < 60; ++i) CHECK_OK(cluster[other].Put(Key(i), "new").status);
-  }
-
-  void Return() { CHECK_OK(cluster.Open(lagging)); }
-
-  // The member has everything, and the same as the others.
-  void ExpectCaughtUp() {
-    ASSERT_TRUE(cluster.AwaitConverged());
-    for (int i = 0; i < 60; ++i) EXPECT_EQ(cluster[lagging].Get(Key(i)), "new") << i;
-    EXPECT_TRUE(cluster.CommonHash().has_value());
-    EXPECT_EQ(cluster[lagging]->Members().size(), 3U);
-  }
-
-  SimCluster cluster;
-  std::size_t lagging = 0;
-  std::size_t other = 0;
-};
 
 TEST(Snapshot, BringsAMemberUpToDateThatTheLogDoesNotReach) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
@@ -128,7 +94,10 @@ TEST_P(SnapshotCrash, AtEveryStepOfAnInstallationIsRepairedByAStart) {
         return op == DiskOp::kSync ? absl::InternalError("the disk is gone") : absl::OkStatus();
       });
       EXPECT_FALSE(away.cluster.Open(away.lagging).ok());
-      away.cluster.Crash(away.lagging, static_cast<std::uint64_t>(crash_at));
+      // All that was never synced is gone: what that start put into the engine must not rest on it.
+      away.cluster.Kill(away.lagging);
+      disk.CrashLosingAll();
+      away.cluster[away.lagging].engine.CrashToLastFlush();
     }
     const absl::Status opened = away.cluster.Open(away.lagging);
     ASSERT_TRUE(opened.ok()) << opened << " after operation " << crash_at;
@@ -240,6 +209,53 @@ TEST(Snapshot, BringsLeasesAndTheirKeys) {
   ASSERT_TRUE(cluster.AwaitConverged());
   EXPECT_EQ(cluster[lagging].Get("leased"), "");
   EXPECT_TRUE(cluster.CommonHash().has_value());
+}
+
+std::size_t SnapFiles(testing::SimDisk& disk) {
+  const auto names = disk.List("/data/member/snap");
+  CHECK_OK(names.status());
+  return static_cast<std::size_t>(std::count_if(
+      names->begin(), names->end(), [](const auto& name) { return name.ends_with(".snap"); }));
+}
+
+// The older version that is started next must not find in the log what it does not know.
+TEST(Snapshot, IsTakenAtOnceWhenTheClusterVersionGoesDown) {
+  SimCluster cluster(6, 3);
+  ASSERT_TRUE(cluster.Boot());
+  ASSERT_EQ(cluster[0]->ClusterVersion(), "3.6.0");
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(SnapFiles(cluster[i].disk), 0U);
+  ASSERT_TRUE(cluster[0]
+                  .Run([](etcdserverpb::InternalRaftRequest& request) {
+                    request.mutable_downgrade_info_set()->set_enabled(true);
+                    request.mutable_downgrade_info_set()->set_ver("3.5.0");
+                  })
+                  .status.ok());
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(cluster.WaitFor([&] { return cluster[i]->ClusterVersion() == "3.5.0"; }));
+    EXPECT_TRUE(cluster.WaitFor([&] { return SnapFiles(cluster[i].disk) == 1; })) << i;
+  }
+  cluster.scheduler.RunFor(seconds(10));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(SnapFiles(cluster[i].disk), 1U);
+}
+
+// etcd issues 19557, 20995, as members of 3.4 and 3.5 do it: a member that their backend still has,
+// or still calls a learner, is what the v2 store says.
+TEST(Snapshot, Bug19557OfAnOldClusterBringsTheMembersOfItsV2Store) {
+  for (const bool is_old : {true, false}) {
+    Lagging away(7, is_old ? "3.5.99" : "3.6.16");
+    testing::SimMember& sender = away.cluster[away.cluster.AwaitLeader()];
+    engine::WriteBatch batch;
+    batch.Put(engine::Family::kMeta, engine::MetaKey(engine::kBucketMembers, "77"),
+              R"({"id":119,"peerURLs":["http://zombie:1"],"name":"z"})");
+    ASSERT_TRUE(sender.engine.Write(batch).ok());
+    away.Return();
+    ASSERT_TRUE(away.cluster.AwaitConverged());
+    ASSERT_GE(away.cluster.network.snapshots_delivered(), 1U);
+    EXPECT_EQ(away.cluster[away.lagging]->Members().size(), is_old ? 3U : 4U);
+    for (const MemberInfo& member : away.cluster[away.lagging]->Members()) {
+      EXPECT_FALSE(member.name.empty());
+    }
+  }
 }
 
 }  // namespace

@@ -186,6 +186,20 @@ TEST(LeaseKeepAlive, ManyQueuedRequestsDoNotNest) {
   ASSERT_TRUE(api.WaitFor(stream, 60'000));
 }
 
+// etcd issue 18439: a confirmation of leadership for each renewal was too slow.
+TEST(LeaseKeepAlive, Bug18439RenewalsThatWaitShareOneConfirmation) {
+  Api api;
+  ASSERT_TRUE(api.StatusOf(kGrant, Grant(7, 10)).ok());
+  api.node.shown_status = node::Status();  // they queue until there is a leader
+  const Api::Stream stream = api.Open(kKeepAlive);
+  for (int i = 0; i < 1000; ++i) stream.handler->OnMessage(KeepAlive(7));
+  api.Settle();
+  api.node.shown_status.reset();
+  api.node.read_indexes = 0;
+  ASSERT_TRUE(api.WaitFor(stream, 1000));
+  EXPECT_LE(api.node.read_indexes, 2);  // the first had been asked for alone
+}
+
 TEST(LeaseKeepAlive, RenewalKeepsTheLease) {
   Api api;
   ASSERT_TRUE(api.StatusOf(kGrant, Grant(7, 4)).ok());
