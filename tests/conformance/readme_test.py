@@ -88,7 +88,7 @@ class ReadmeTest(unittest.TestCase):
         self.assertGreater(starts, 2)
 
     def test_three_members_start_as_shown(self):
-        (block,) = blocks("bash")
+        block = blocks("bash")[0]
         peers, clients = free_ports(3), free_ports(3)
         # The ports of the text are 2381.. and 2371..; "238$i" needs a table instead.
         text = block.replace("scripts/run.sh", server_binary())
@@ -115,6 +115,18 @@ class ReadmeTest(unittest.TestCase):
     def test_named_scripts_exist_and_run(self):
         for path in set(re.findall(r"\bscripts/\w+\.sh", README)):
             self.assertTrue(os.access(ROOT / path, os.X_OK), path)
+
+
+    def test_the_way_back_writes_a_directory_for_go(self):
+        (command,) = blocks("bash")[1:]
+        command = command.replace("build/release/bin/", os.path.dirname(server_binary()) + "/")
+        with tempfile.TemporaryDirectory() as folder:
+            with EtcdProcess(data_dir=os.path.join(folder, "m1.etcd")) as etcd:
+                etcd.etcdctl("put", "a", "b")
+                etcd.stop()
+                subprocess.run(["bash", "-c", command], cwd=folder, check=True, timeout=60,
+                               stdin=subprocess.DEVNULL)
+            self.assertTrue(os.path.exists(os.path.join(folder, "m1.go", "member", "snap", "db")))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ library only. Not thread-safe, except that `kill` may be called from any thread.
 """
 
 import atexit
+import fcntl
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -306,18 +308,38 @@ def etcdctl_environment():
     return environment
 
 
+# Below the range that the kernel takes for outgoing connections: between the choice and the server's
+# bind no connection of any process may happen to get the port.
+PORTS = range(12000, 32000)
+_reserved = {}  # port: the locked file that keeps other test processes from it
+
+
 def free_ports(count):
-    """Ports that were free on 127.0.0.1 a moment ago, all different."""
-    sockets = []
+    """Ports of 127.0.0.1 that nobody listens on and no other test process takes, all different."""
+    found = []
+    for port in random.sample(PORTS, len(PORTS)):
+        if len(found) == count:
+            return found
+        if port not in _reserved and _reserve(port):
+            found.append(port)
+    raise EtcdError("no free port")
+
+
+def _reserve(port):
+    """Holds the port for the life of this process, unless somebody has it."""
+    folder = os.path.join(tempfile.gettempdir(), "etcd-test-ports")
+    os.makedirs(folder, exist_ok=True)
+    lock = open(os.path.join(folder, str(port)), "w", encoding="ascii")
     try:
-        for _ in range(count):
-            sock = socket.socket()
-            sock.bind(("127.0.0.1", 0))
-            sockets.append(sock)
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", port))
+    except OSError:
+        lock.close()
+        return False
+    _reserved[port] = lock
+    return True
 
 
 def wait_until(condition, timeout):

@@ -219,8 +219,9 @@ TEST_F(GatewayTest, ErrorBeforeTheFirstMessageHasItsStatus) {
   const auto bad = Post("/v3/watch", R"({"create_request":{"key":5}})");
   EXPECT_EQ(bad->status, 400);
   EXPECT_TRUE(bad->body.starts_with(R"({"error":{"code":3,"message":")")) << bad->body;
+  api_.snapshot = [] { return base::MakeStatus(absl::StatusCode::kUnavailable, "not now"); };
   const auto snapshot = Post("/v3/maintenance/snapshot", "");
-  EXPECT_EQ(snapshot->status, 501);
+  EXPECT_EQ(snapshot->status, 503);
 }
 
 TEST_F(GatewayTest, KeepAliveEndsWithItsBody) {
