@@ -11,8 +11,10 @@ build_packages=(
   libyaml-cpp-dev nlohmann-json3-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc
   zlib1g-dev
 )
-# A real etcd and etcdctl to compare with, and the Python client that people use.
-test_packages=(clang-format curl etcd-client etcd-server jq openssl python3 python3-etcd3 python3-yaml)
+# A real etcd and etcdctl to compare with, the Python client that people use, network namespaces.
+test_packages=(
+  clang-format curl etcd-client etcd-server iproute2 jq openssl python3 python3-etcd3 python3-yaml
+)
 # A Kubernetes of our own (tests/kubernetes/testbed) and images without Docker (scripts/image.sh).
 kubernetes_packages=(
   buildah conntrack containerd containernetworking-plugins debootstrap ethtool etcd-server gcc iproute2
