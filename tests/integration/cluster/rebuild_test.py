@@ -16,6 +16,7 @@ import flags  # noqa: E402,F401
 
 from cluster import Cluster, ClusterLoad  # noqa: E402
 from etcd_process import EtcdProcess, wait_until  # noqa: E402
+from wal_records import records  # noqa: E402
 
 OURS = ["ours", "ours", "ours"]
 ARGS = ["--heartbeat-interval=50", "--election-timeout=500", "--snapshot-count=100",
@@ -32,11 +33,12 @@ def flip(path, at):
 
 
 def damage_log(member):
-    """One bit in the middle of the log that the next start reads."""
+    """One bit in the middle of the log that the next start reads, and in no padding: that means
+    nothing to anybody."""
     path = sorted(glob.glob(os.path.join(member.data_dir, "member", "wal", "*.wal")))[-1]
-    with open(path, "rb") as file:
-        written = len(file.read().rstrip(b"\0"))
-    flip(path, written // 2)
+    written = records(path)
+    _, begin, end, _ = written[len(written) // 2]
+    flip(path, (begin + end) // 2)
 
 
 def damage_engine(member):

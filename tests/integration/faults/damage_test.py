@@ -20,6 +20,7 @@ from crash_round import EtcdProcess, LogFiller  # noqa: E402
 import seeds  # noqa: E402
 from etcd_process import EtcdError, wait_until  # noqa: E402
 from power_cut import copy_sparse  # noqa: E402
+from wal_records import is_padding, used_bytes  # noqa: E402
 
 KEYS = 120
 EVERYTHING = {"key": "AA==", "range_end": "AA=="}
@@ -151,12 +152,6 @@ def flip(path, offset, bit):
         damaged.write(bytes([byte ^ (1 << bit)]))
 
 
-def used_bytes(path):
-    """Where the zeros of the preallocation begin."""
-    with open(path, "rb") as log:
-        return len(log.read().rstrip(b"\0"))
-
-
 class Cases:
     def __init__(self, member, randomness):
         self.member = member
@@ -177,7 +172,7 @@ class Cases:
             flip(self.member.damaged(path), offset, self.random.randrange(8))
             verdict, log = self.member.run()
             self.check_reason(f"{path} offset {offset}", path, verdict, log)
-            if must_refuse and verdict == "served" and not self.is_slack(path, offset):
+            if must_refuse and verdict == "served" and not is_padding(path, offset):
                 sys.exit(f"{path}: bit flipped at {offset}, not noticed\n{log}")
             self.count(kind + " flipped", verdict)
 
@@ -204,23 +199,6 @@ class Cases:
             sys.exit(f"{what}: {verdict} without a reason\n{log}")
         if path.endswith(".wal") and "crc mismatch" in reasons[0] and "offset" not in reasons[0]:
             sys.exit(f"{what}: no offset in {reasons[0]}")
-
-    @staticmethod
-    def is_slack(path, offset):
-        """Padding between WAL records is covered by nothing, and means nothing."""
-        with open(path, "rb") as log:
-            data = log.read()
-        at = 0
-        while at < len(data):
-            field = int.from_bytes(data[at:at + 8], "little")
-            padding = (field >> 56) & 7 if field >> 63 else 0
-            end = at + 8 + (field & ((1 << 56) - 1)) + padding
-            if field == 0 or offset < at + 8:
-                return False
-            if offset < end:
-                return offset >= end - padding
-            at = end
-        return False
 
     def torn_tails(self, cases):
         path = self.member.files("wal/*.wal", self.member.killed)[-1]
