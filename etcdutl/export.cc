@@ -16,6 +16,7 @@
 #include "server/raftcodec/walpb.h"
 #include "server/snap/snapshotter.h"
 #include "server/storage/engine/buckets.h"
+#include "server/storage/engine/meta_number.h"
 #include "server/storage/engine/rocks_engine.h"
 #include "server/wal/wal.h"
 
@@ -97,15 +98,6 @@ absl::Status CopyLog(base::FileSystem& file_system, const std::string& from,
   return absl::OkStatus();
 }
 
-absl::StatusOr<Index> ReadIndex(const engine::KvEngine& engine) {
-  ASSIGN_OR_RETURN(const auto bytes,
-                   engine.Get(Family::kMeta,
-                              engine::MetaKey(engine::kBucketMeta, engine::kMetaConsistentIndex)));
-  if (!bytes.has_value()) return Index();
-  if (bytes->size() != 8) return base::DataLoss("the consistent index is damaged");
-  return Index(base::LoadBigEndian64(bytes->data()));
-}
-
 // The newest snapshot record from which the log can be read up to `index`.
 absl::StatusOr<raftcodec::WalSnapshot> StartOfLog(base::FileSystem& file_system,
                                                   const Source& source, Index index) {
@@ -184,7 +176,9 @@ absl::StatusOr<ExportReport> ExportDataDir(base::FileSystem& file_system,
   ASSIGN_OR_RETURN(const Source source, LockSource(file_system, options));
   ASSIGN_OR_RETURN(const auto engine, engine::OpenRocksEngine(source.engine, {}));
   ExportReport report;
-  ASSIGN_OR_RETURN(report.index, ReadIndex(*engine));
+  ASSIGN_OR_RETURN(const std::uint64_t index,
+                   engine::ReadMetaNumber(*engine, engine::kMetaConsistentIndex));
+  report.index = Index(index);
   membership::Cluster cluster;
   RETURN_IF_ERROR(cluster.Load(*engine));
   report.cluster_version = cluster.current().cluster_version;

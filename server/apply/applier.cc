@@ -16,21 +16,13 @@
 #include "server/base/status.h"
 #include "server/raftcodec/raftpb.h"
 #include "server/storage/engine/buckets.h"
+#include "server/storage/engine/meta_number.h"
 
 namespace etcd::apply {
 namespace {
 
 using engine::Family;
 using etcdserverpb::InternalRaftRequest;
-
-absl::Status ReadNumber(const engine::KvEngine& engine, std::string_view key, std::uint64_t& out) {
-  ASSIGN_OR_RETURN(const auto bytes,
-                   engine.Get(Family::kMeta, engine::MetaKey(engine::kBucketMeta, key)));
-  if (!bytes.has_value()) return absl::OkStatus();
-  if (bytes->size() != 8) return base::DataLoss("a number of the meta bucket is damaged");
-  out = base::LoadBigEndian64(bytes->data());
-  return absl::OkStatus();
-}
 
 void PutNumber(engine::WriteBatch& batch, std::string_view key, std::uint64_t value) {
   std::string bytes;
@@ -83,10 +75,10 @@ Applier::Applier(const State& state)
 Applier::~Applier() = default;
 
 absl::Status Applier::Load() {
-  std::uint64_t index = 0;
-  std::uint64_t term = 0;
-  RETURN_IF_ERROR(ReadNumber(state_.engine, engine::kMetaConsistentIndex, index));
-  RETURN_IF_ERROR(ReadNumber(state_.engine, engine::kMetaTerm, term));
+  ASSIGN_OR_RETURN(const std::uint64_t index,
+                   engine::ReadMetaNumber(state_.engine, engine::kMetaConsistentIndex));
+  ASSIGN_OR_RETURN(const std::uint64_t term,
+                   engine::ReadMetaNumber(state_.engine, engine::kMetaTerm));
   index_ = Index(index);
   term_ = Term(term);
   kv_.Reload();

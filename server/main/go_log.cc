@@ -4,31 +4,20 @@
 #include <etcdserverpb/raft_internal.pb.h>
 
 #include "server/base/status.h"
+#include "server/image/v2_document.h"
 #include "server/membership/member.h"
 #include "server/raftcodec/raftpb.h"
 #include "server/snap/snapshotter.h"
-#include "server/v2store/document.h"
 #include "server/wal/wal.h"
 
 namespace etcd::server {
 namespace {
 
 absl::Status AddFromDocument(std::string_view json, GoMembership& out) {
-  ASSIGN_OR_RETURN(const v2store::Document document, v2store::Parse(json));
-  for (const v2store::MemberNode& node : document.members) {
-    ASSIGN_OR_RETURN(membership::Member member,
-                     membership::DecodeRaftAttributes(node.raft_attributes));
-    member.id = node.id;
-    if (!node.attributes.empty()) {
-      ASSIGN_OR_RETURN(const membership::Member published,
-                       membership::DecodeAttributes(node.attributes));
-      member.name = published.name;
-      member.client_urls = published.client_urls;
-    }
-    out.members[node.id] = membership::EncodeMember(member);
-  }
-  for (const MemberId id : document.removed) out.removed[id] = true;
-  out.version = document.version;
+  ASSIGN_OR_RETURN(const membership::View view, image::ParseV2Document(json));
+  for (const auto& [id, member] : view.members) out.members[id] = membership::EncodeMember(member);
+  for (const MemberId id : view.removed) out.removed[id] = true;
+  out.version = view.cluster_version;
   return absl::OkStatus();
 }
 

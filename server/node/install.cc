@@ -13,10 +13,11 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/image/import.h"
-#include "server/node/v2_members.h"
+#include "server/image/v2_document.h"
 #include "server/node/versions.h"
 #include "server/snap/snapshotter.h"
 #include "server/storage/engine/buckets.h"
+#include "server/storage/engine/meta_number.h"
 #include "server/storage/engine/replace.h"
 #include "server/storage/mvcc/revision_key.h"
 #include "server/wal/wal.h"
@@ -92,11 +93,9 @@ std::optional<membership::View> MembersOfOldVersion(const MemberOptions& options
   const raftcodec::WalSnapshot wanted = {metadata.index, metadata.term, std::nullopt};
   const absl::StatusOr<raft::Snapshot> snapshot = files.LoadNewestAvailable({&wanted, 1});
   if (!snapshot.ok()) return std::nullopt;
-  const absl::StatusOr<v2store::Document> document = v2store::Parse(snapshot->data);
-  if (!document.ok() || document->members.empty()) return std::nullopt;
-  if (MinorOf(document->version) > kLastMinorWithV2Store) return std::nullopt;
-  absl::StatusOr<membership::View> view = ViewOf(*document);
-  if (!view.ok()) return std::nullopt;
+  absl::StatusOr<membership::View> view = image::ParseV2Document(snapshot->data);
+  if (!view.ok() || view->members.empty()) return std::nullopt;
+  if (MinorOf(view->cluster_version) > kLastMinorWithV2Store) return std::nullopt;
   return *std::move(view);
 }
 
@@ -245,18 +244,11 @@ bool Install(Shared& shared, ApplyLoop& apply, const raft::SnapshotMetadata& met
   return false;
 }
 
-absl::StatusOr<Index> ReadConsistentIndex(const engine::KvEngine& engine) {
-  ASSIGN_OR_RETURN(const auto bytes,
-                   engine.Get(Family::kMeta,
-                              engine::MetaKey(engine::kBucketMeta, engine::kMetaConsistentIndex)));
-  if (!bytes.has_value()) return Index();
-  if (bytes->size() != 8) return base::DataLoss("the consistent index is damaged");
-  return Index(base::LoadBigEndian64(bytes->data()));
-}
-
 absl::Status InstallPending(const MemberOptions& options, const MemberPorts& ports) {
   if (!wal::Exists(ports.file_system, options.wal_dir)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Index applied, ReadConsistentIndex(ports.engine));
+  ASSIGN_OR_RETURN(const std::uint64_t index,
+                   engine::ReadMetaNumber(ports.engine, engine::kMetaConsistentIndex));
+  const Index applied(index);
   ASSIGN_OR_RETURN(const auto recorded, wal::ValidSnapshots(ports.file_system, options.wal_dir));
   const raftcodec::WalSnapshot* newest = nullptr;
   for (const raftcodec::WalSnapshot& snapshot : recorded) {

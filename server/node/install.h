@@ -41,9 +41,6 @@ bool Install(Shared& shared, ApplyLoop& apply, const raft::SnapshotMetadata& met
 // that are of no use any more.
 absl::Status InstallPending(const MemberOptions& options, const MemberPorts& ports);
 
-// consistent_index of the engine; 0: none.
-absl::StatusOr<Index> ReadConsistentIndex(const engine::KvEngine& engine);
-
 // Everything beside the key space, from the engine: leases and their keys, members, alarms, quota.
 absl::Status LoadBesideStore(Shared& shared);
 

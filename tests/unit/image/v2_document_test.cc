@@ -9,6 +9,24 @@
 namespace etcd::image {
 namespace {
 
+TEST(V2Document, IsReadBackAsItWasWritten) {
+  membership::View view;
+  view.members[MemberId(1)] = {
+      MemberId(1), {"http://a:1"}, /*is_learner=*/true, "m1", {"http://c:1"}};
+  view.members[MemberId(2)] = {MemberId(2), {"http://b:1"}, /*is_learner=*/false, "", {}};
+  view.removed = {MemberId(7), MemberId(9)};
+  view.cluster_version = "3.5.0";
+  const auto read = ParseV2Document(RenderV2Document(view));
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(read->members.size(), 2U);
+  for (const auto& [id, member] : view.members) {
+    EXPECT_EQ(membership::EncodeMember(read->members.at(id)), membership::EncodeMember(member));
+  }
+  EXPECT_EQ(read->removed, view.removed);
+  EXPECT_EQ(read->cluster_version, view.cluster_version);
+  EXPECT_FALSE(ParseV2Document("{").ok());
+}
+
 // What 3.4 and 3.5 read from it must be what the backend says.
 TEST(V2Document, HasMembersRemovedMembersAndVersion) {
   membership::View view;
