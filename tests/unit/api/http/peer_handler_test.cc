@@ -142,6 +142,31 @@ TEST_F(PeerHandlerTest, AMemberThatDoesNotLeadRenewsNothing) {
   EXPECT_EQ(Ask("POST", "/leases", KeepAlive(5)), "400 not a primary lessor\n");
 }
 
+// The same when it is replaced while it proves that it leads; and it must prove it.
+TEST_F(PeerHandlerTest, Bug20615LeadershipLostDuringTheConfirmationRenewsNothing) {
+  Grant(5, 60);
+  api_.node.before_read_index = [&] {
+    node::Status deposed = api_.member->status();
+    deposed.term = deposed.term + 1;
+    deposed.leader = MemberId(77);
+    api_.node.shown_status = deposed;
+  };
+  EXPECT_EQ(Ask("POST", "/leases", KeepAlive(5)), "400 not a primary lessor\n");
+  // It leads again, in another term than the one that it asked in.
+  api_.node.shown_status.reset();
+  api_.node.before_read_index = [&] {
+    node::Status later = api_.member->status();
+    later.term = later.term + 1;
+    api_.node.shown_status = later;
+  };
+  EXPECT_EQ(Ask("POST", "/leases", KeepAlive(5)), "400 not a primary lessor\n");
+  // Nobody confirms.
+  api_.node.before_read_index = nullptr;
+  api_.node.shown_status.reset();
+  api_.node.read_index = Error(Errc::kTimeout);
+  EXPECT_EQ(Ask("POST", "/leases", KeepAlive(5)), "400 not a primary lessor\n");
+}
+
 TEST_F(PeerHandlerTest, WaitsForWhatIsCommittedBeforeALeaseCall) {
   Grant(5, 60);
   node::Status status = api_.member->status();
