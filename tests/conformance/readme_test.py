@@ -107,7 +107,7 @@ class ReadmeTest(unittest.TestCase):
                         env=etcdctl_environment(), capture_output=True, text=True, timeout=30,
                         check=False)
                     return result.stdout.count("started") == 3
-                self.assertTrue(wait_until(listed, 30))
+                self.assertTrue(wait_until(listed, 60))
             finally:
                 os.killpg(shell.pid, signal.SIGKILL)
                 shell.wait()

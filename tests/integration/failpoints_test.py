@@ -41,7 +41,7 @@ class FailpointsTest(unittest.TestCase):
         self.built_in = "GOFAIL_HTTP" in names_in(server_binary())
 
     def ask(self, port, method, path, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request(method, path, body=body)
         answer = connection.getresponse()
         content = answer.read().decode()

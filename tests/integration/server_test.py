@@ -77,8 +77,8 @@ class ServerTest(unittest.TestCase):
                                        env={**os.environ, "ETCDCTL_API": "3"},
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                wait_until(lambda: etcd.metrics().get("etcd_debugging_mvcc_watcher_total") == 1, 10)
-                self.assertEqual(etcd.stop(timeout=5), -signal.SIGTERM)
+                wait_until(lambda: etcd.metrics().get("etcd_debugging_mvcc_watcher_total") == 1, 60)
+                self.assertEqual(etcd.stop(timeout=30), -signal.SIGTERM)
             finally:
                 watcher.kill()
                 watcher.wait()
@@ -135,7 +135,7 @@ class ServerTest(unittest.TestCase):
         etcd.wait_log("ready to serve client requests")
         self.assertEqual(etcd.etcdctl("put", "a", "b"), "OK\n")
         with self.assertRaises(OSError):
-            etcd.http("GET", "/version", timeout=5)
+            etcd.http("GET", "/version", timeout=60)
         etcd.client_port = port
         self.assertEqual(etcd.http("GET", "/version")[0], 200)
 
@@ -191,7 +191,7 @@ class ServerTest(unittest.TestCase):
     def test_a_slow_request_is_logged_with_its_sizes_and_without_its_value(self):
         with EtcdProcess(args=["--warning-unary-request-duration=1ns"]) as etcd:
             etcd.etcdctl("put", "foo", "secret")
-            wait_until(lambda: any(r["msg"] == "request stats" for r in etcd.log_records()), 10)
+            wait_until(lambda: any(r["msg"] == "request stats" for r in etcd.log_records()), 60)
             record = next(r for r in etcd.log_records() if r["msg"] == "request stats" and
                           r["response type"] == "/etcdserverpb.KV/Put")
             self.assertEqual(record["level"], "warn")
@@ -209,7 +209,7 @@ class ServerTest(unittest.TestCase):
             with grpc.insecure_channel(etcd.endpoint()) as channel:
                 call = channel.stream_stream(
                     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
-                return b"".join(call(iter([b"\x3a\x01*"]), timeout=10))  # list_services: "*"
+                return b"".join(call(iter([b"\x3a\x01*"]), timeout=60))  # list_services: "*"
 
         with EtcdProcess() as etcd:
             with self.assertRaises(grpc.RpcError) as caught:
@@ -226,7 +226,7 @@ class ServerTest(unittest.TestCase):
             return b"%x\r\n%s\r\n" % (len(text), text)
 
         with EtcdProcess() as etcd, \
-                socket.create_connection(("127.0.0.1", etcd.client_port), timeout=10) as client:
+                socket.create_connection(("127.0.0.1", etcd.client_port), timeout=60) as client:
             client.sendall(b"POST /v3/watch HTTP/1.1\r\nHost: x\r\n"
                            b"Transfer-Encoding: chunked\r\n\r\n" +
                            chunk(b'{"create_request":{"key":"YQ=="}}'))

@@ -46,7 +46,7 @@ class Member(EtcdProcess):
         return super().command() + [f"--initial-cluster={members}",
                                     f"--initial-cluster-state={state}"]
 
-    def status(self, timeout=1.0):
+    def status(self, timeout=3.0):
         """What Maintenance.Status says, or None: the member does not answer."""
         try:
             code, answer = self.gateway("/v3/maintenance/status", {}, timeout=timeout)
@@ -94,7 +94,7 @@ class Cluster(Started):
 
     # ---- Life cycle.
 
-    def start(self, timeout=30.0):
+    def start(self, timeout=90.0):
         for member in self.members:
             member.start(wait_ready=False)
         self.wait_ready(timeout)
@@ -116,7 +116,7 @@ class Cluster(Started):
 
     # ---- What it is like.
 
-    def leader(self, timeout=15.0, among=None):
+    def leader(self, timeout=60.0, among=None):
         """The member that most of the cluster follow in the newest term."""
         found = []
 
@@ -151,7 +151,7 @@ class Cluster(Started):
         def everywhere():
             statuses = [member.status() for member in self.running()]
             return all(s and int(s["header"]["revision"]) >= int(revision) for s in statuses)
-        if not wait_until(everywhere, 30):
+        if not wait_until(everywhere, 60):
             raise EtcdError(f"not all members have revision {revision}")
         out = {}
         for member in self.running():

@@ -85,7 +85,7 @@ class EtcdProcess(Started):
 
     # ---- Life cycle.
 
-    def start(self, timeout=30.0, wait_ready=True):
+    def start(self, timeout=90.0, wait_ready=True):
         """Starts the member and waits until it serves. Later calls use the same ports and files."""
         if self.running():
             raise EtcdError("already running")
@@ -149,7 +149,7 @@ class EtcdProcess(Started):
         if not wait_until(healthy, timeout):
             raise EtcdError(f"not ready after {timeout} s\n{self.log_tail()}")
 
-    def stop(self, timeout=30.0):
+    def stop(self, timeout=60.0):
         """SIGTERM; returns the exit status as Popen has it (-15 after a clean stop of etcd)."""
         if self.process is None:
             return None
@@ -172,7 +172,7 @@ class EtcdProcess(Started):
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
 
-    def wait_exit(self, timeout=30.0):
+    def wait_exit(self, timeout=60.0):
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -223,7 +223,7 @@ class EtcdProcess(Started):
                 records.append(record)
         return records
 
-    def wait_log(self, message, timeout=30.0):
+    def wait_log(self, message, timeout=60.0):
         """Waits for a record with exactly this "msg" and returns it."""
         found = []
 
@@ -259,7 +259,7 @@ class EtcdProcess(Started):
     def endpoint_url(self):
         return "http://" + self.endpoint()
 
-    def http(self, method, path, body=None, headers=None, timeout=10.0):
+    def http(self, method, path, body=None, headers=None, timeout=60.0):
         """One HTTP/1.1 request to the client port: (status, headers, body bytes)."""
         connection = http.client.HTTPConnection(self.host, self.client_port, timeout=timeout)
         try:
@@ -269,7 +269,7 @@ class EtcdProcess(Started):
         finally:
             connection.close()
 
-    def gateway(self, path, request, timeout=10.0):
+    def gateway(self, path, request, timeout=60.0):
         """One call of the JSON gateway, e.g. gateway("/v3/kv/range", {"key": "YQ=="})."""
         status, _, body = self.http("POST", path, json.dumps(request), timeout=timeout)
         return status, json.loads(body)

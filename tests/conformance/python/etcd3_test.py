@@ -16,7 +16,7 @@ class Etcd3Test(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.etcd = EtcdProcess().start()
-        cls.client = etcd3.client(host="127.0.0.1", port=cls.etcd.client_port, timeout=10)
+        cls.client = etcd3.client(host="127.0.0.1", port=cls.etcd.client_port, timeout=60)
 
     @classmethod
     def tearDownClass(cls):

@@ -148,7 +148,7 @@ def seen(etcd, method, path, body):
 
 def first_lines(etcd, path, body, count):
     """Status, headers and the first `count` objects of a stream that stays open."""
-    connection = http.client.HTTPConnection("127.0.0.1", etcd.client_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", etcd.client_port, timeout=60)
     try:
         connection.request("POST", path, body=body)
         response = connection.getresponse()

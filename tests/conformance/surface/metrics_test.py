@@ -76,15 +76,15 @@ def call_everything(etcd):
     with grpc.insecure_channel(etcd.endpoint()) as channel:
         for method, request in UNARY:
             try:
-                raw(channel.unary_unary, method)(request, timeout=10)
+                raw(channel.unary_unary, method)(request, timeout=60)
             except grpc.RpcError:
                 pass  # some of them are meant to fail
         watch = raw(channel.stream_stream, "/etcdserverpb.Watch/Watch")(
-            iter([string(1, string(1, b"k"))]), timeout=10)
+            iter([string(1, string(1, b"k"))]), timeout=60)
         next(watch)
         watch.cancel()
         alive = raw(channel.stream_stream, LEASE + "LeaseKeepAlive")(
-            iter([number(1, 7)]), timeout=10)
+            iter([number(1, 7)]), timeout=60)
         list(alive)
     for path in ("/health", "/livez", "/readyz"):
         etcd.http("GET", path)

@@ -39,7 +39,7 @@ class Corruption(unittest.TestCase):
 
     def expect_alarm(self, member_id):
         wanted = [f"memberID:{member_id} alarm:CORRUPT "]
-        self.assertTrue(wait_until(lambda: self.alarms() == wanted, 20), self.alarms())
+        self.assertTrue(wait_until(lambda: self.alarms() == wanted, 60), self.alarms())
 
     def alter(self, member):
         """Stops it with one value altered; returns its id."""
@@ -114,7 +114,7 @@ class Corruption(unittest.TestCase):
             wanted = round_number
             agreed = lambda: leader.whole_log().count(  # noqa: E731
                 "successfully checked hash on whole cluster") >= wanted
-            self.assertTrue(wait_until(agreed, 20), leader.log_tail())
+            self.assertTrue(wait_until(agreed, 60), leader.log_tail())
         self.assertEqual(self.alarms(), [])
         for text in ("same compact revision then hashes must match", "mismatch"):
             self.assertNotIn(text, leader.whole_log())

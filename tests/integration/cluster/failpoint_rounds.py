@@ -20,7 +20,7 @@ MET_SECONDS = 8.0
 
 
 def ask(member, method, path, body=None):
-    connection = http.client.HTTPConnection("127.0.0.1", member.failpoint_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", member.failpoint_port, timeout=60)
     try:
         connection.request(method, path, body=body)
         answer = connection.getresponse()

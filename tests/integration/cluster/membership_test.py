@@ -30,7 +30,7 @@ def members_of(member):
 def peer_http(member, path, method="GET", body=None):
     """(status, headers, body) of a request to the peer port."""
     import http.client
-    connection = http.client.HTTPConnection("127.0.0.1", member.peer_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", member.peer_port, timeout=60)
     try:
         connection.request(method, path, body=body)
         response = connection.getresponse()
@@ -52,7 +52,7 @@ class ThreeMembers(unittest.TestCase):
                 out = reader.etcdctl("get", "by-" + writer.name, "--print-value-only")
                 self.assertEqual(out.strip(), writer.name)
         self.cluster.expect_equal_hashes()
-        self.assertTrue(wait_until(lambda: self.cluster.version() == {"3.6.0"}, 15))
+        self.assertTrue(wait_until(lambda: self.cluster.version() == {"3.6.0"}, 60))
 
     def test_restart_keeps_members_and_data(self):
         self.cluster.leader().etcdctl("put", "a", "1")
@@ -91,7 +91,7 @@ class ThreeMembers(unittest.TestCase):
 
     def test_a_learner_serves_little_until_it_is_promoted(self):
         learner = self.cluster.add("ours", learner=True)
-        self.assertTrue(wait_until(lambda: learner.status() is not None, 30))
+        self.assertTrue(wait_until(lambda: learner.status() is not None, 60))
         refused = learner.etcdctl_result("put", "a", "1")
         self.assertIn("rpc not supported for learner", refused.stderr)
         second = self.cluster.leader().etcdctl_result(
@@ -137,7 +137,7 @@ class ThreeMembers(unittest.TestCase):
         self.assertEqual(status, 200)
         self.assertEqual(len(json.loads(body)), 3)
         self.assertTrue(headers.get("X-Etcd-Cluster-ID") or headers.get("X-Etcd-Cluster-Id"))
-        self.assertTrue(wait_until(lambda: self.cluster.version() == {"3.6.0"}, 15))
+        self.assertTrue(wait_until(lambda: self.cluster.version() == {"3.6.0"}, 60))
         version = json.loads(peer_http(member, "/version")[2])
         self.assertEqual((version["etcdserver"], version["etcdcluster"]), ("3.6.16", "3.6.0"))
         self.assertEqual(peer_http(member, "/downgrade/enabled")[::2], (200, "false"))

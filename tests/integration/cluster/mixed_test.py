@@ -134,7 +134,7 @@ def swap(options):
             mixed.leave(old)
             mixed.step(f"{number + 1} of {before} replaced by {options.newcomer}")
         wanted = born if options.hold else {"3.6.0"}
-        if not wait_until(lambda: mixed.cluster.version() == wanted, 30):
+        if not wait_until(lambda: mixed.cluster.version() == wanted, 60):
             raise EtcdError(f"cluster version {mixed.cluster.version()}, not {wanted}")
         for number, old in enumerate(list(mixed.cluster.members)):
             mixed.join(after)

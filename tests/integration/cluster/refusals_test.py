@@ -174,7 +174,7 @@ class PeerPort(unittest.TestCase):
         etcd, names = self.members[kind]
         headers = {key: value.format(**names)
                    for key, value in {**self.GOOD, **changes}.items() if value is not None}
-        connection = http.client.HTTPConnection("127.0.0.1", etcd.peer_port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", etcd.peer_port, timeout=60)
         try:
             connection.request(method, path.format(**names), body=body, headers=headers)
             response = connection.getresponse()
@@ -251,7 +251,7 @@ class Proposals(unittest.TestCase):
         entries.append(field(7, field(1, self.NORMAL) + field(4, good)))
         for entry in entries:
             body = (field(1, 2) + field(2, int(header["member_id"])) + field(3, sender) + entry)
-            connection = http.client.HTTPConnection("127.0.0.1", ours.peer_port, timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", ours.peer_port, timeout=60)
             connection.request("POST", "/raft", body=body, headers={
                 "X-Server-From": f"{sender:x}", "X-Server-Version": "3.6.0",
                 "X-Min-Cluster-Version": "3.0.0", "X-PeerURLs": go.peer_url(),
@@ -301,7 +301,7 @@ class Learners(unittest.TestCase):
             cluster.start()
             cluster.members[0].etcdctl("put", "a", "1")
             learner = cluster.add(kind, learner=True)
-            self.assertTrue(wait_until(lambda: self.has_caught_up(learner), 30))
+            self.assertTrue(wait_until(lambda: self.has_caught_up(learner), 60))
             self.learners[kind] = learner
 
     @staticmethod

@@ -56,7 +56,7 @@ class CarryOver(unittest.TestCase):
                 return self.member.http("GET", "/health?exclude=NOSPACE")[0] == 200
             except OSError:
                 return False
-        self.assertTrue(wait_until(serves, 30), self.member.log_tail())
+        self.assertTrue(wait_until(serves, 60), self.member.log_tail())
         return self.member
 
     def back_to_go(self, args=()):

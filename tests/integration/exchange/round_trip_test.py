@@ -90,7 +90,7 @@ def run(version):
     cluster = Cluster([version] * 3, env=go_dirs.VERIFY)
     become(cluster, version)
     with cluster, ClusterLoad(cluster, compact=True, rate=300) as load:
-        wait_until(lambda: "not_decided" not in cluster.version(), 15)
+        wait_until(lambda: "not_decided" not in cluster.version(), 60)
         change(cluster, load, "ours", lambda member: None, kill_last=False)
         expect_originals(cluster)
         change(cluster, load, version, go_dirs.export_in_place, kill_last=True)

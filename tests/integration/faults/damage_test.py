@@ -108,7 +108,7 @@ class Member:
             except OSError:
                 status, answer = 0, "it stopped"
             if status != 200:
-                if not wait_until(lambda: not etcd.running(), 5) or etcd.process.returncode == 0:
+                if not wait_until(lambda: not etcd.running(), 60) or etcd.process.returncode == 0:
                     sys.exit(f"it goes on after a damaged read: {answer}\n{etcd.log_tail()}")
                 return "failed read", etcd.log()
             if answer.get("kvs") != kvs:

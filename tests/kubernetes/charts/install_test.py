@@ -99,7 +99,7 @@ class Install(unittest.TestCase):
         def denied():
             run = self.api.kubectl("delete", "pvc", "data-x", "--dry-run=server")
             return run.returncode != 0 and "holds data of an etcd member" in run.stderr
-        self.assertTrue(wait_until(denied, 30), "the policy does not deny")
+        self.assertTrue(wait_until(denied, 60), "the policy does not deny")
         self.must("kubectl", "label", "pvc", "data-x", f"{GROUP}/detached=true")
         self.must("kubectl", "delete", "pvc", "data-x", "--wait=false")
 

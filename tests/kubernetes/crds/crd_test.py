@@ -67,7 +67,7 @@ class Crds(unittest.TestCase):
         # Client-side apply keeps the whole object in an annotation of at most 256 KiB.
         result = cls.api.kubectl("apply", "--kustomize", str(ROOT / "deploy/crds"))
         assert result.returncode == 0, result.stderr
-        assert wait_until(cls.served, 30), "the custom resources are not served"
+        assert wait_until(cls.served, 60), "the custom resources are not served"
 
     @classmethod
     def served(cls):
