@@ -1,16 +1,13 @@
 #include "server/main/bootstrap.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <chrono>
 #include <condition_variable>
 #include <future>
 #include <memory>
 #include <mutex>
-#include <netdb.h>
 #include <optional>
 #include <string>
-#include <sys/socket.h>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -21,6 +18,7 @@
 #include "server/base/status.h"
 #include "server/config/urls.h"
 #include "server/config/version.h"
+#include "server/net/address.h"
 #include "server/node/corruption.h"
 #include "server/node/join.h"
 #include "server/node/peer_hashes.h"
@@ -84,24 +82,13 @@ void Note(Race& race, const std::string& url, const absl::StatusOr<ports::PeerRe
   race.changed.notify_all();
 }
 
-// The first address of the name, as text; the port stays.
+// The first address of the name, as text.
 absl::StatusOr<std::string> ResolveHostPort(const std::string& host_port) {
   ASSIGN_OR_RETURN(const config::HostPort parts, config::SplitHostPort(host_port));
   if (config::IsIpLiteral(parts.host)) return host_port;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int error = getaddrinfo(parts.host.c_str(), nullptr, &hints, &found); error != 0) {
-    return Failed(fmt::format("lookup {}: {}", parts.host, gai_strerror(error)));
-  }
-  std::string text(NI_MAXHOST, '\0');
-  const int named = getnameinfo(found->ai_addr, found->ai_addrlen, text.data(),
-                                static_cast<socklen_t>(text.size()), nullptr, 0, NI_NUMERICHOST);
-  const bool is_v6 = found->ai_family == AF_INET6;
-  freeaddrinfo(found);
-  if (named != 0) return Failed(fmt::format("lookup {}: {}", parts.host, gai_strerror(named)));
-  text.resize(text.find('\0'));
-  return is_v6 ? fmt::format("[{}]:{}", text, parts.port) : text + ":" + parts.port;
+  ASSIGN_OR_RETURN(const std::vector<net::Address> found,
+                   net::Resolve({parts.host, parts.port, {}}));
+  return net::ToText(found.front());
 }
 
 // The cluster version that this member will work at.

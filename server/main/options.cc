@@ -17,8 +17,7 @@ absl::StatusOr<transport::ListenEndpoint> EndpointOf(const config::Url& url) {
   }
   ASSIGN_OR_RETURN(const config::HostPort address, config::SplitHostPort(url.host));
   ASSIGN_OR_RETURN(const std::uint64_t port, config::ParseGoUint(address.port, 16));
-  // Go binds the IPv4 address of this name.
-  endpoint.host = address.host == "localhost" ? "127.0.0.1" : address.host;
+  endpoint.host = address.host;
   endpoint.port = static_cast<std::uint16_t>(port);
   return endpoint;
 }

@@ -10,15 +10,24 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "server/base/ascii.h"
 #include "server/base/status.h"
+#include "server/net/localhost.h"
 
 namespace etcd::net {
 namespace {
 
 constexpr int kKeepaliveSeconds = 30;
 
+// In Go's words: those of the C library with a small letter first.
+std::string ErrorText(int number) {
+  std::string text = std::strerror(number);
+  if (!text.empty()) text[0] = base::AsciiLower(text.substr(0, 1))[0];
+  return text;
+}
+
 absl::Status SystemError(const std::string& what) {
-  return base::MakeStatus(absl::StatusCode::kUnavailable, what + ": " + std::strerror(errno));
+  return base::MakeStatus(absl::StatusCode::kUnavailable, what + ": " + ErrorText(errno));
 }
 
 void SetOption(int descriptor, int level, int name, int value) {
@@ -75,15 +84,20 @@ absl::StatusOr<BoundSocket> BindAddress(const Address& address, const std::strin
                                         BindOptions options) {
   const int family = address.bytes.ss_family;
   const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return SystemError("listen " + where);
+  if (descriptor < 0) return SystemError("listen " + where + ": socket");
   if (family != AF_UNIX) {
     SetOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
     if (options.reuse_port) SetOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
   }
   if (family == AF_INET6) SetOption(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-  if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&address.bytes), address.size) != 0 ||
-      ::listen(descriptor, SOMAXCONN) != 0) {
-    absl::Status error = SystemError("listen " + where);
+  const char* failed = nullptr;
+  if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&address.bytes), address.size) != 0) {
+    failed = "bind";
+  } else if (::listen(descriptor, SOMAXCONN) != 0) {
+    failed = "listen";
+  }
+  if (failed != nullptr) {
+    absl::Status error = SystemError("listen " + where + ": " + failed);
     ::close(descriptor);
     return error;
   }
@@ -91,6 +105,26 @@ absl::StatusOr<BoundSocket> BindAddress(const Address& address, const std::strin
   bound.size = sizeof bound.bytes;
   ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound.bytes), &bound.size);
   return BoundSocket{descriptor, PortOf(bound)};
+}
+
+// Both families where there is IPv6, whose wildcard takes IPv4 too.
+absl::StatusOr<BoundSocket> BindEverywhere(const Endpoint& endpoint, BindOptions options) {
+  absl::StatusOr<BoundSocket> bound;
+  for (const char* wildcard : {"::", "0.0.0.0"}) {
+    const auto address = LiteralAddress({wildcard, endpoint.port, {}});
+    if (!address) return AskSystem({wildcard, endpoint.port, {}}, AI_NUMERICHOST).status();
+    bound = BindAddress(*address, "tcp :" + endpoint.port, options);
+    if (bound.ok()) break;
+  }
+  return bound;
+}
+
+// The first one of IPv4, as Go's listeners choose among the addresses of a name.
+const Address& PreferredToListen(const std::vector<Address>& addresses) {
+  for (const Address& address : addresses) {
+    if (address.bytes.ss_family == AF_INET) return address;
+  }
+  return addresses.front();
 }
 
 absl::StatusOr<BoundSocket> BindUnix(const std::string& path) {
@@ -132,19 +166,19 @@ std::optional<Address> LiteralAddress(const Endpoint& endpoint) {
 absl::StatusOr<std::vector<Address>> Resolve(const Endpoint& endpoint) {
   if (const auto literal = LiteralAddress(endpoint)) return std::vector<Address>{*literal};
   if (!endpoint.unix_path.empty()) return UnixAddress(endpoint.unix_path).status();
+  if (IsLocalhost(endpoint.host)) {
+    std::vector<Address> own = LocalhostAddresses(endpoint);
+    if (!own.empty()) return own;
+  }
   return AskSystem(endpoint, 0);
 }
 
 absl::StatusOr<BoundSocket> Bind(const Endpoint& endpoint, BindOptions options) {
   if (!endpoint.unix_path.empty()) return BindUnix(endpoint.unix_path);
-  // No host: both families where there is IPv6, whose wildcard takes IPv4 too.
-  if (endpoint.host.empty()) {
-    auto bound = Bind({"::", endpoint.port, {}}, options);
-    return bound.ok() ? bound : Bind({"0.0.0.0", endpoint.port, {}}, options);
-  }
-  ASSIGN_OR_RETURN(const std::vector<Address> addresses, AskSystem(endpoint, AI_PASSIVE));
-  return BindAddress(addresses.front(), "tcp " + JoinHostPort(endpoint.host, endpoint.port),
-                     options);
+  if (endpoint.host.empty()) return BindEverywhere(endpoint, options);
+  ASSIGN_OR_RETURN(const std::vector<Address> addresses, Resolve(endpoint));
+  const Address& address = PreferredToListen(addresses);
+  return BindAddress(address, "tcp " + ToText(address), options);
 }
 
 absl::StatusOr<int> BeginConnect(const Address& address) {
@@ -166,8 +200,7 @@ absl::Status ConnectResult(int descriptor) {
   socklen_t size = sizeof error;
   if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
   if (error == 0) return absl::OkStatus();
-  return base::MakeStatus(absl::StatusCode::kUnavailable,
-                          std::string("connect: ") + std::strerror(error));
+  return base::MakeStatus(absl::StatusCode::kUnavailable, "connect: " + ErrorText(error));
 }
 
 void SetTcpOptions(int descriptor) {

@@ -31,7 +31,8 @@ std::string ToText(const Address& address);
 // The address of an endpoint that needs no resolver (an IP literal or a unix socket); nullopt: a
 // name.
 std::optional<Address> LiteralAddress(const Endpoint& endpoint);
-// Asks the resolver; blocks, for seconds when it does not answer. Not empty.
+// Asks the system's resolver; blocks, for seconds when it does not answer. Not empty. The names of
+// this machine itself are answered here (localhost.h).
 absl::StatusOr<std::vector<Address>> Resolve(const Endpoint& endpoint);
 // What stands for Resolve; any thread may call it.
 using Lookup = std::function<absl::StatusOr<std::vector<Address>>(const Endpoint&)>;
@@ -43,8 +44,10 @@ struct BoundSocket {
 struct BindOptions {
   bool reuse_port = false;  // SO_REUSEPORT: several processes may listen there
 };
-// Binds and listens. A stale file of a unix socket is removed first. Blocks on the resolver.
-// kUnavailable, kInvalidArgument for a path that is too long.
+// Binds and listens; of a name's addresses the first of IPv4, as Go does, else the first one. A
+// stale file of a unix socket is removed first. Blocks on the resolver. kUnavailable, in Go's words
+// ("listen tcp 127.0.0.1:2379: bind: address already in use"); kInvalidArgument for a path that is
+// too long.
 absl::StatusOr<BoundSocket> Bind(const Endpoint& endpoint, BindOptions options = {});
 
 // A non-blocking descriptor whose connect has begun; the caller closes it.

@@ -90,8 +90,21 @@ TEST(Binding, APortInUseIsReported) {
   const std::string port = std::to_string(first->port);
   const auto second = Bind(Tcp("127.0.0.1", port));
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(base::MessageOf(second.status())),
-              StartsWith("listen tcp 127.0.0.1:" + port + ": "));
+  EXPECT_EQ(std::string(base::MessageOf(second.status())),
+            "listen tcp 127.0.0.1:" + port + ": bind: address already in use");
+  const auto everywhere = Bind(Tcp("", port));
+  EXPECT_EQ(std::string(base::MessageOf(everywhere.status())),
+            "listen tcp :" + port + ": bind: address already in use");
+}
+
+TEST(Binding, TakesTheIpv4AddressOfAName) {
+  const auto bound = Bind(Tcp("localhost", "0"));
+  ASSERT_TRUE(bound.ok());
+  const Descriptor listening(bound->descriptor);
+  const auto begun = BeginConnect(*LiteralAddress(Tcp("127.0.0.1", std::to_string(bound->port))));
+  ASSERT_TRUE(begun.ok());
+  const Descriptor client(*begun);
+  EXPECT_TRUE(AwaitConnect(*begun).ok());
 }
 
 TEST(Binding, ReusePortSharesAPort) {
@@ -150,7 +163,7 @@ TEST(Connecting, ARefusalIsFoundOut) {
   const Descriptor client(*begun);
   const absl::Status refused = AwaitConnect(*begun);
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(base::MessageOf(refused), "connect: Connection refused");
+  EXPECT_EQ(base::MessageOf(refused), "connect: connection refused");
 }
 
 }  // namespace
