@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Checks the #include lines of server/ and operator/ against their LAYERS: a folder includes itself
-and strictly lower layers of its tree; "only X" limits it to X and itself. Of other trees it sees the
-folders that "uses" names."""
+"""Checks the #include lines of server/, client/ and operator/ against their LAYERS: a folder includes
+itself and strictly lower layers of its tree; "only X" limits it to X and itself. Of other trees it
+sees the folders that "uses" names. The public headers of client/ include nothing of its inside."""
 
 import pathlib
 import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TREES = ("server", "operator")
+TREES = ("server", "client", "operator")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"((?:server|operator|client)/[^"]+)"')
+# What the users of client/client.h must not have to see.
+INSIDE = re.compile(r'^\s*#\s*include\s+(["<](?:grpc|google/protobuf|client/internal/|[^">]*\.pb\.h))')
 
 
 def read_layers(path):
@@ -26,13 +28,13 @@ def read_layers(path):
 
 
 def folder_of(path, layers):
-    """The longest listed folder that holds <tree>/<path>."""
+    """The longest listed folder that holds <tree>/<path>; "." is the rest of the tree."""
     parts = pathlib.PurePosixPath(path).parts[1:-1]
     for length in range(len(parts), 0, -1):
         folder = "/".join(parts[:length])
         if folder in layers:
             return folder
-    return None
+    return "." if "." in layers else None
 
 
 def problem_of(included, own, tree, layers):
@@ -68,6 +70,15 @@ def problems_of(source, tree, layers):
     return found
 
 
+def problems_of_public(header):
+    found = []
+    for number, line in enumerate(header.read_text().splitlines(), 1):
+        match = INSIDE.match(line)
+        if match:
+            found.append(f"{header.relative_to(ROOT)}:{number}: public, but includes {match[1]}")
+    return found
+
+
 def main():
     problems = []
     folders = 0
@@ -77,6 +88,8 @@ def main():
         for suffix in ("*.h", "*.cc"):
             for source in sorted((ROOT / tree).rglob(suffix)):
                 problems += problems_of(source, tree, layers)
+    for header in sorted((ROOT / "client").glob("*.h")):
+        problems += problems_of_public(header)
     print("\n".join(problems) if problems else f"layers: {folders} folders in order")
     return 1 if problems else 0
 

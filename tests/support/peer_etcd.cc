@@ -102,13 +102,16 @@ PeerEtcd::PeerEtcd(std::string binary, std::string data_dir)
 
 PeerEtcd::~PeerEtcd() { Stop(); }
 
+std::string PeerEtcd::client_url() const {
+  return "http://127.0.0.1:" + std::to_string(client_port_);
+}
+
 void PeerEtcd::Spawn() const {
-  const std::string client_url = "http://127.0.0.1:" + std::to_string(client_port_);
   std::vector<std::string> args = {binary_,
                                    "--name=default",
                                    "--data-dir=" + data_dir_,
-                                   "--listen-client-urls=" + client_url,
-                                   "--advertise-client-urls=" + client_url,
+                                   "--listen-client-urls=" + client_url(),
+                                   "--advertise-client-urls=" + client_url(),
                                    "--listen-peer-urls=" + peer_url_,
                                    "--initial-advertise-peer-urls=" + peer_url_,
                                    "--initial-cluster=default=" + peer_url_,

@@ -25,6 +25,7 @@ class PeerEtcd {
   void AddFlag(std::string flag) { flags_.push_back(std::move(flag)); }
   // Ports stay the same when the object is started again.
   const std::string& peer_url() const { return peer_url_; }
+  std::string client_url() const;
 
   // True when the member serves clients; false when it exited or did not come up in time.
   bool Start(std::chrono::seconds deadline = std::chrono::seconds(30));
