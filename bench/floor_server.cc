@@ -48,13 +48,13 @@ int Run(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  transport::Server server(options, methods, &http);
+  transport::Server server(options);
   const auto ports = server.Listen();
   if (!ports.ok()) {
     std::fprintf(stderr, "%s\n", std::string(ports.status().message()).c_str());
     return 1;
   }
-  server.Start();
+  server.Start(methods, &http);
   std::printf("listening on 127.0.0.1:%d\n", int{ports->front()});
   std::fflush(stdout);
   int signal = 0;

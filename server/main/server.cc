@@ -144,25 +144,45 @@ struct Server::Parts {
   std::unique_ptr<transport::Server> clients;
   std::unique_ptr<transport::Server> scrapes;  // null without --listen-metrics-urls
 
+  absl::Status Listen();
   absl::Status OpenAll();
   absl::Status OpenStorage();
   absl::Status Bootstrap(node::MemberOptions& options);
   node::MemberPorts MemberPorts();
   absl::Status OpenNode();
   absl::Status CompareInitially();
-  absl::Status OpenEdges();
+  void BuildEdges();
   std::string ScrapeText() {
     const std::lock_guard lock(scrape_mu);
     return registry.Text();
   }
 };
 
+// In Go's order, and before anything is asked of others or changed on disk: a port in use must not
+// cost more than this start.
+absl::Status Server::Parts::Listen() {
+  LOG_INFO("configuring peer listeners",
+           {"listen-peer-urls", config::ToStrings(config.listen_peer_urls)});
+  if (const absl::Status status = peers.Listen().status(); !status.ok()) {
+    LOG_ERROR("creating peer listener failed", {"error", status});
+    return status;
+  }
+  LOG_INFO("configuring client listeners",
+           {"listen-client-urls", config::ToStrings(config.listen_client_urls)});
+  ASSIGN_OR_RETURN(transport::ServerOptions client_options, MakeClientOptions(config));
+  clients = std::make_unique<transport::Server>(std::move(client_options));
+  RETURN_IF_ERROR(clients->Listen().status());
+  if (config.listen_metrics_urls.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(transport::ServerOptions scrape_options, MakeMetricsOptions(config));
+  scrapes = std::make_unique<transport::Server>(std::move(scrape_options));
+  return scrapes->Listen().status();
+}
+
 absl::Status Server::Parts::OpenAll() {
   RETURN_IF_ERROR(OpenStorage());
-  RETURN_IF_ERROR(peers.Listen().status());
   RETURN_IF_ERROR(OpenNode());
   RETURN_IF_ERROR(CompareInitially());
-  RETURN_IF_ERROR(OpenEdges());
+  BuildEdges();
   return damage.Arm();
 }
 
@@ -245,7 +265,7 @@ absl::Status Server::Parts::CompareInitially() {
   return CheckAgainstPeers(*member, peers, config.request_timeout);
 }
 
-absl::Status Server::Parts::OpenEdges() {
+void Server::Parts::BuildEdges() {
   methods.emplace(api::v3::BuildMethodTable(
       {.node = *member,
        .store = member->store(),
@@ -283,17 +303,7 @@ absl::Status Server::Parts::OpenEdges() {
                                           .bulk = threads->bulk,
                                           .member = member.get(),
                                           .server_version = std::string(config::kEtcdVersion)});
-  ASSIGN_OR_RETURN(transport::ServerOptions client_options, MakeClientOptions(config));
-  clients =
-      std::make_unique<transport::Server>(std::move(client_options), *methods, http.get(), &calls);
-  RETURN_IF_ERROR(clients->Listen().status());
-  if (config.listen_metrics_urls.empty()) return absl::OkStatus();
   metrics_http = api::http::MakeMetricsHandler(http_deps());
-  ASSIGN_OR_RETURN(transport::ServerOptions scrape_options, MakeMetricsOptions(config));
-  static const base::MethodTable kNoMethods;
-  scrapes = std::make_unique<transport::Server>(std::move(scrape_options), kNoMethods,
-                                                metrics_http.get());
-  return scrapes->Listen().status();
 }
 
 Server::Server(std::unique_ptr<Rebuild> rebuild, std::unique_ptr<Parts> parts)
@@ -303,13 +313,15 @@ Server::~Server() = default;
 absl::StatusOr<std::unique_ptr<Server>> Server::Open(config::Config config,
                                                      std::vector<std::string> command_line) {
   auto rebuild = std::make_unique<Rebuild>(config, base::PosixFileSystem());
-  RETURN_IF_ERROR(rebuild->Resume());
   auto parts = std::make_unique<Parts>(config, command_line, *rebuild);
+  RETURN_IF_ERROR(parts->Listen());
+  RETURN_IF_ERROR(rebuild->Resume());
   absl::Status opened = parts->OpenAll();
   if (rebuild->Covers(opened)) {
     parts.reset();
     RETURN_IF_ERROR(rebuild->Run(opened));
     parts = std::make_unique<Parts>(std::move(config), std::move(command_line), *rebuild);
+    RETURN_IF_ERROR(parts->Listen());
     opened = parts->OpenAll();
   }
   RETURN_IF_ERROR(opened);
@@ -327,7 +339,8 @@ void Server::Start(absl::AnyInvocable<void()> ready, absl::AnyInvocable<void()> 
            {"listen-client-urls", config::ToStrings(config.listen_client_urls)},
            {"listen-metrics-urls", config::ToStrings(config.listen_metrics_urls)});
   if (parts_->scrapes != nullptr) {
-    parts_->scrapes->Start();
+    static const base::MethodTable kNoMethods;
+    parts_->scrapes->Start(kNoMethods, parts_->metrics_http.get());
     for (const config::Url& url : config.listen_metrics_urls) {
       LOG_INFO("serving metrics", {"address", url.ToString()});
     }
@@ -345,7 +358,7 @@ void Server::Start(absl::AnyInvocable<void()> ready, absl::AnyInvocable<void()> 
 void Server::Serve() {
   parts_->rebuild.NoteMembers(*parts_->member, {});
   parts_->rebuild.Finish(*parts_->member, parts_->threads->edge);
-  parts_->clients->Start();
+  parts_->clients->Start(*parts_->methods, parts_->http.get(), &parts_->calls);
   const bool split = !parts_->config.listen_client_http_urls.empty();
   const auto announce = [](const config::UrlList& urls, std::string_view traffic) {
     for (const config::Url& url : urls) {

@@ -19,8 +19,9 @@ class Rebuild;
 // start and stop. Owned by the main thread, which makes all calls.
 class Server {
  public:
-  // Locks the data directory, opens engine and log, binds the listeners. Clients can connect from
-  // then on and wait. `command_line` is for /debug/vars.
+  // Binds the listeners, locks the data directory, opens engine and log. Clients can connect from
+  // the first of these on and wait. A port in use leaves the disk as it was. `command_line` is for
+  // /debug/vars.
   static absl::StatusOr<std::unique_ptr<Server>> Open(config::Config config,
                                                       std::vector<std::string> command_line);
   ~Server();

@@ -23,8 +23,8 @@ struct Method {
   MethodObserver* observer = nullptr;  // may be null
 };
 
-// What all connections of a server share. Immutable after construction, but for the budget
-// and the count.
+// What all connections of a server share. Immutable from the start of its loops on, but for the
+// budget and the count.
 struct ServerContext {
   ServerOptions options;
   absl::flat_hash_map<std::string_view, Method> methods;  // by full path

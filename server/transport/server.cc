@@ -72,23 +72,13 @@ struct Server::Impl {
   explicit Impl(ServerOptions options)
       : context(std::move(options)), connections_max(ConnectionsMax(context.options)) {}
 
+  void AddMethods(const base::MethodTable& methods, CallObserver* observer);
   void Accepted(const ListenEndpoint& endpoint, int descriptor, std::string peer);
   void OnEveryLoop(const std::function<void(ClientLoop&)>& function);
   void CloseListeners();
 };
 
-Server::Server(ServerOptions options, const base::MethodTable& methods, base::HttpHandler* http,
-               CallObserver* observer)
-    : impl_(std::make_unique<Impl>(std::move(options))) {
-  impl_->context.http = http;
-  for (const auto& entry : methods.entries()) {
-    CHECK((entry->unary != nullptr) != (entry->stream != nullptr)) << entry->path;
-    MethodObserver* counts = observer != nullptr ? observer->Observe(*entry) : nullptr;
-    const bool added =
-        impl_->context.methods.emplace(entry->path, Method{entry.get(), counts}).second;
-    CHECK(added) << "method registered twice: " << entry->path;
-    impl_->context.services.insert(ServiceOf(entry->path));
-  }
+Server::Server(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {
   std::size_t count = impl_->context.options.loops;
   if (count == 0) count = std::max(1U, std::thread::hardware_concurrency());
   const std::size_t half_open = impl_->context.options.half_open_max;
@@ -117,9 +107,22 @@ absl::StatusOr<std::vector<std::uint16_t>> Server::Listen() {
   return ports;
 }
 
-void Server::Start() {
+void Server::Impl::AddMethods(const base::MethodTable& methods, CallObserver* observer) {
+  for (const auto& entry : methods.entries()) {
+    CHECK((entry->unary != nullptr) != (entry->stream != nullptr)) << entry->path;
+    MethodObserver* counts = observer != nullptr ? observer->Observe(*entry) : nullptr;
+    const bool added = context.methods.emplace(entry->path, Method{entry.get(), counts}).second;
+    CHECK(added) << "method registered twice: " << entry->path;
+    context.services.insert(ServiceOf(entry->path));
+  }
+}
+
+void Server::Start(const base::MethodTable& methods, base::HttpHandler* http,
+                   CallObserver* observer) {
   CHECK(impl_->phase == Impl::Phase::kListening) << "Start without Listen";
   impl_->phase = Impl::Phase::kRunning;
+  impl_->context.http = http;
+  impl_->AddMethods(methods, observer);
   for (std::size_t i = 0; i < impl_->loops.size(); ++i)
     impl_->loops[i]->Start("client-" + std::to_string(i));
   impl_->loops[0]->mailbox()->Post([impl = impl_.get()] {

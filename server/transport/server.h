@@ -17,12 +17,10 @@ namespace etcd::transport {
 
 // The client port: gRPC over HTTP/2 to the methods of a table, everything else over HTTP/1.1 to one
 // HTTP handler. Owned and driven by the main thread; starts the loop threads.
-// Order: Listen, Start, Stop. The table, handler and observer outlive the server.
+// Order: Listen, Start, Stop.
 class Server {
  public:
-  // `http` may be null: HTTP/1 connections are then closed. `observer` may be null.
-  Server(ServerOptions options, const base::MethodTable& methods, base::HttpHandler* http,
-         CallObserver* observer = nullptr);
+  explicit Server(ServerOptions options);
   ~Server();  // Stop with no patience, if it was not called
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -31,8 +29,10 @@ class Server {
   // for unix sockets.
   absl::StatusOr<std::vector<std::uint16_t>> Listen();
 
-  // Begins to accept and serve.
-  void Start();
+  // Begins to accept and serve. `http` may be null: HTTP/1 connections are then closed. `observer`
+  // may be null. All three outlive the server.
+  void Start(const base::MethodTable& methods, base::HttpHandler* http,
+             CallObserver* observer = nullptr);
 
   // Stops accepting, says GOAWAY, waits until open calls have ended or `drain_max` has passed, then
   // closes what is left and joins the threads. Completions that come later are dropped. Idempotent.

@@ -25,6 +25,16 @@ def run_server(*args, env=None, cwd=None):
                               capture_output=True, text=True, timeout=30, check=False)
 
 
+def files_below(folder):
+    """{path: (mode, time of the last change, size)} of everything in it."""
+    found = {}
+    for path, folders, files in os.walk(folder):
+        for name in folders + files + ["."]:
+            info = os.lstat(os.path.join(path, name))
+            found[os.path.join(path, name)] = (info.st_mode, info.st_mtime_ns, info.st_size)
+    return found
+
+
 class ServerTest(unittest.TestCase):
     def test_version_comes_first_as_clients_parse_it(self):
         result = run_server("--version")
@@ -92,15 +102,29 @@ class ServerTest(unittest.TestCase):
             second.close()
             self.assertEqual(etcd.etcdctl("put", "a", "b"), "OK\n")
 
-    def test_a_busy_port_is_named(self):
-        with socket.socket() as taken:
+    def test_a_busy_port_is_named_and_nothing_else_happens(self):
+        with EtcdProcess() as etcd, socket.socket() as taken:
+            etcd.stop()
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-            result = run_server(f"--listen-client-urls={url}", f"--advertise-client-urls={url}")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn('"msg":"discovery failed"', result.stderr)
-        self.assertIn("address already in use", result.stderr.lower())
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            before = files_below(etcd.data_dir)
+            for busy in ("--listen-client-urls", "--listen-client-http-urls",
+                         "--listen-peer-urls", "--listen-metrics-urls"):
+                for data_dir in (etcd.data_dir, etcd.data_dir + "-fresh"):
+                    with self.subTest(busy=busy, data_dir=data_dir):
+                        command = [arg for arg in etcd.command()[1:]
+                                   if not arg.startswith((busy + "=", "--data-dir="))]
+                        result = run_server(*command, f"{busy}=http://{address}",
+                                            f"--data-dir={data_dir}")
+                        self.assertEqual(result.returncode, 1)
+                        last = json.loads(result.stderr.splitlines()[-1])
+                        self.assertEqual((last["level"], last["msg"], last["error"]), (
+                            "fatal", "discovery failed",
+                            f"listen tcp {address}: bind: address already in use"))
+                self.assertEqual(files_below(etcd.data_dir), before)
+                self.assertFalse(os.path.exists(etcd.data_dir + "-fresh"))
+            etcd.start()
 
     def test_the_data_directory_is_private(self):
         with EtcdProcess() as etcd:

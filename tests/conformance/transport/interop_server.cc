@@ -179,13 +179,13 @@ int Run(int port) {
   options.endpoints[0].port = static_cast<std::uint16_t>(port);
   options.endpoints[1].http_over_http2 = true;
   options.concurrent_streams_max = 100;  // h2spec skips the case about it when there is none
-  transport::Server server(options, methods, &page);
+  transport::Server server(options);
   const auto ports = server.Listen();
   if (!ports.ok()) {
     std::fprintf(stderr, "%s\n", std::string(base::MessageOf(ports.status())).c_str());
     return 1;
   }
-  server.Start();
+  server.Start(methods, &page);
   std::printf("listening on 127.0.0.1:%d http 127.0.0.1:%d\n", int{(*ports)[0]}, int{(*ports)[1]});
   std::fflush(stdout);
   sigset_t signals;

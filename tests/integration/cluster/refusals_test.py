@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import sys
 import unittest
 
@@ -85,6 +86,15 @@ class Starts(unittest.TestCase):
         with EtcdProcess(binary=peers.binary("v36"), name="b") as running:
             both(self, self.AGAINST_A_RUNNING_MEMBER,
                  lambda kind, row: self.refusal(kind, row, running.peer_url()))
+
+    def test_ports_in_use(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+            rows = [{flag: "{running}"} for flag in
+                    ("listen-client-urls", "listen-peer-urls", "listen-metrics-urls")]
+            both(self, rows, lambda kind, row: self.refusal(kind, row, url))
 
     def test_bootstrap_under_the_id_of_a_member_that_has_served(self):
         def refusal(kind, _):

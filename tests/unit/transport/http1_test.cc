@@ -234,7 +234,7 @@ TEST(UnixSocket, IsServedAndItsFileComesAndGoes) {
     // A stale file of a server that died.
     TestServer stale;
     stale.options.endpoints[0].unix_path = path;
-    const auto bound = Server(stale.options, stale.methods, nullptr).Listen();
+    const auto bound = Server(stale.options).Listen();
     ASSERT_TRUE(bound.ok());
   }
   TestServer server;

@@ -91,7 +91,7 @@ TEST(ServerListen, ReportsAPortInUse) {
   first.Start();
   TestServer second;
   second.options.endpoints[0].port = first.port;
-  Server server(second.options, second.methods, nullptr);
+  Server server(second.options);
   EXPECT_EQ(server.Listen().status().code(), absl::StatusCode::kUnavailable);
 }
 
@@ -102,10 +102,10 @@ TEST(ServerListen, ServesEveryEndpointOnManyLoops) {
   server.options.endpoints[1].host = "localhost";
   server.Unary("/t.S/Echo",
                [](auto, std::string_view, base::UnaryDone done) { done(base::Body()); });
-  server.server = std::make_unique<Server>(server.options, server.methods, nullptr);
+  server.server = std::make_unique<Server>(server.options);
   const auto ports = server.server->Listen();
   ASSERT_TRUE(ports.ok());
-  server.server->Start();
+  server.server->Start(server.methods, nullptr);
   for (int i = 0; i < 6; ++i) {
     H2Client client((*ports)[static_cast<std::size_t>(i % 2)]);
     const std::int32_t id = client.Call("/t.S/Echo", GrpcMessage(""));

@@ -79,11 +79,11 @@ class TestServer {
   }
 
   void Start() {
-    server = std::make_unique<Server>(options, methods, http.get(), observer);
+    server = std::make_unique<Server>(options);
     const auto ports = server->Listen();
     CHECK_OK(ports.status());
     port = ports->front();
-    server->Start();
+    server->Start(methods, http.get(), observer);
   }
   std::string address() const { return "127.0.0.1:" + std::to_string(port); }
 
