@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "etcdutl/files.h"
 #include "server/base/bytes.h"
 #include "server/base/status.h"
 #include "server/image/export.h"
@@ -148,15 +149,6 @@ absl::Status AddSnapshot(base::FileSystem& file_system, const std::string& build
   state.commit = std::max(state.commit, report.index);
   RETURN_IF_ERROR(log->Save(state, {}));
   return log->SaveSnapshot(report.index, term, snapshot.metadata.conf_state);
-}
-
-// The reserve that an open log allocates.
-absl::Status RemoveTemporary(base::FileSystem& file_system, const std::string& dir) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, file_system.List(dir));
-  for (const std::string& name : names) {
-    if (name.ends_with(".tmp")) RETURN_IF_ERROR(file_system.Remove(dir + "/" + name));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Publish(base::FileSystem& file_system, const std::string& building,

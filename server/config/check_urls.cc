@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "server/base/status.h"
+#include "server/config/new_cluster.h"
 #include "server/config/sources.h"
 
 namespace etcd::config {
@@ -64,10 +65,7 @@ absl::StatusOr<std::map<std::string, UrlList>> ParseCluster(std::string_view tex
     const std::string name = piece.substr(0, equals);
     const absl::StatusOr<Url> url =
         ParseUrl(equals == std::string::npos ? "" : std::string_view(piece).substr(equals + 1));
-    if (!url.ok()) {
-      return Invalid(
-          fmt::format("error setting up initial cluster: {}", base::MessageOf(url.status())));
-    }
+    if (!url.ok()) return url.status();
     members[name].push_back(*url);
   }
   for (auto& [name, urls] : members) std::ranges::sort(urls, {}, &Url::ToString);
@@ -174,11 +172,25 @@ void ReadCluster(Config& config) {
   const absl::StatusOr<std::map<std::string, UrlList>> members =
       ParseCluster(config.initial_cluster);
   if (!members.ok()) {
-    config.bootstrap = members.status();
+    config.bootstrap = Invalid(
+        fmt::format("error setting up initial cluster: {}", base::MessageOf(members.status())));
     return;
   }
   config.bootstrap = CheckBootstrap(config, *members);
   for (const auto& [name, urls] : *members) config.initial_members[name] = ToStrings(urls);
+}
+
+absl::StatusOr<PeerUrlsByName> ReadNewCluster(const std::string& name,
+                                              std::string_view initial_cluster,
+                                              std::string_view advertise_peer_urls) {
+  Config config;
+  config.name = name;
+  ASSIGN_OR_RETURN(config.initial_advertise_peer_urls, ParseUrlList(advertise_peer_urls, false));
+  ASSIGN_OR_RETURN(const auto members, ParseCluster(initial_cluster));
+  RETURN_IF_ERROR(CheckBootstrap(config, members));
+  PeerUrlsByName out;
+  for (const auto& [member, urls] : members) out[member] = ToStrings(urls);
+  return out;
 }
 
 }  // namespace etcd::config

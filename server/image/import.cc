@@ -1,14 +1,19 @@
 #include "server/image/import.h"
 
+#include <charconv>
 #include <memory>
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "server/base/bytes.h"
 #include "server/base/status.h"
 #include "server/bbolt/reader.h"
+#include "server/config/version.h"
 #include "server/storage/engine/buckets.h"
 #include "server/storage/mvcc/rev_record.h"
+#include "server/storage/mvcc/revision_key.h"
 
 namespace etcd::image {
 namespace {
@@ -72,6 +77,7 @@ absl::Status Import::AddRecord(const bbolt::Cursor& at) {
     return reader_.Damage(at.page(), "the key bucket has an entry that is no record of etcd");
   }
   ++info_.records;
+  info_.last_revision = mvcc::DecodeRevisionKey(at.key())->revision.main;
   return absl::OkStatus();
 }
 
@@ -115,6 +121,22 @@ absl::Status Import::WriteBatch() {
   return absl::OkStatus();
 }
 
+// The second number of "3.6.0"; -1: it is no version of etcd 3.
+int MinorOf(std::string_view version) {
+  if (!version.starts_with("3.")) return -1;
+  version.remove_prefix(2);
+  int minor = -1;
+  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), minor);
+  const bool is_dotted = end != version.data() + version.size() && *end == '.';
+  return error == std::errc() && is_dotted ? minor : -1;
+}
+
+bool IsSupported(const std::string& version) {
+  if (version.empty()) return true;
+  const int minor = MinorOf(version);
+  return minor >= 0 && minor <= MinorOf(config::kEtcdClusterVersion);
+}
+
 absl::StatusOr<ImageInfo> ReadImage(base::FileSystem& file_system, const std::string& path,
                                     engine::Replacement* replacement) {
   ASSIGN_OR_RETURN(const auto reader, bbolt::Reader::Open(file_system, path));
@@ -126,6 +148,18 @@ absl::StatusOr<ImageInfo> ReadImage(base::FileSystem& file_system, const std::st
 absl::StatusOr<ImageInfo> PeekImage(base::FileSystem& file_system, const std::string& path) {
   ASSIGN_OR_RETURN(const auto reader, bbolt::Reader::Open(file_system, path));
   return Import(*reader, nullptr).Peek();
+}
+
+absl::Status CheckVersions(const std::string& path, const ImageInfo& info) {
+  const auto refused = [&](std::string_view what, const std::string& version) {
+    return base::MakeStatus(
+        absl::StatusCode::kFailedPrecondition,
+        fmt::format("{}: {} version {} is not supported; this etcd goes up to {}", path, what,
+                    version, config::kEtcdClusterVersion));
+  };
+  if (!IsSupported(info.storage_version)) return refused("storage", info.storage_version);
+  if (!IsSupported(info.cluster_version)) return refused("cluster", info.cluster_version);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ImageInfo> VerifyImage(base::FileSystem& file_system, const std::string& path) {

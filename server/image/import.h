@@ -18,13 +18,19 @@ struct ImageInfo {
   Index consistent_index;       // 0: it holds none
   Term term;                    // 0: none (3.4)
   std::uint64_t records = 0;    // of the key bucket
+  Revision last_revision;       // of these; 0: there is none
   std::string storage_version;  // "3.6.0"; "" before 3.6
   std::string cluster_version;  // "3.6.0"; "": it holds none
   bool auth_enabled = false;
 };
 
-// The same from the small buckets alone, `records` left out: quick whatever the file's size.
+// The same from the small buckets alone, without records and last_revision: quick whatever the
+// file's size.
 absl::StatusOr<ImageInfo> PeekImage(base::FileSystem& file_system, const std::string& path);
+
+// kFailedPrecondition when a newer etcd than ours wrote the file, by its storage or cluster
+// version.
+absl::Status CheckVersions(const std::string& path, const ImageInfo& info);
 
 // Reads a whole database file (ours or of Go 3.4 to 3.6) and checks everything that an import
 // would: page structure, order of keys, every record of the key bucket. Constant memory. DataLoss

@@ -8,6 +8,7 @@
 
 #include "server/base/log.h"
 #include "server/base/status.h"
+#include "server/image/restoring.h"
 #include "server/wal/wal.h"
 
 namespace etcd::server {
@@ -36,6 +37,13 @@ absl::Status Inspect(base::FileSystem& file_system, const std::string& path) {
   }
   WarnOfPermissions(path);
   ASSIGN_OR_RETURN(const std::vector<std::string> names, file_system.List(path));
+  if (std::ranges::find(names, image::kRestoringName) != names.end()) {
+    return base::MakeStatus(
+        absl::StatusCode::kFailedPrecondition,
+        fmt::format("{}/{}: a restore did not come to its end; run `etcdutl snapshot restore` "
+                    "again, or remove this folder if another one is wanted",
+                    path, image::kRestoringName));
+  }
   const bool member = std::ranges::find(names, "member") != names.end();
   const bool proxy = std::ranges::find(names, "proxy") != names.end();
   if (member && proxy) {

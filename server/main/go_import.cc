@@ -14,11 +14,9 @@
 #include "server/base/bytes.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
-#include "server/config/version.h"
 #include "server/image/import.h"
 #include "server/main/go_log.h"
 #include "server/membership/member.h"
-#include "server/node/versions.h"
 #include "server/storage/engine/buckets.h"
 #include "server/storage/engine/rocks_engine.h"
 
@@ -111,29 +109,14 @@ absl::StatusOr<Source> FindSource(base::FileSystem& file_system, const DataDir& 
 
 // Of what this server could not go on with, nothing is imported.
 absl::Status CheckSource(const Source& source, const GoLog& log) {
-  constexpr const char* kNewer = "{}: {} version {} is not supported; this etcd goes up to {}";
-  const int own = node::MinorOf(config::kEtcdClusterVersion);
-  const auto refused = [&](const std::string& version) {
-    if (version.empty()) return false;
-    const int minor = node::MinorOf(version);
-    return minor < 0 || minor > own;
-  };
-  const image::ImageInfo& info = source.info;
-  if (refused(info.storage_version)) {
-    return Refuse(fmt::format(kNewer, source.path, "storage", info.storage_version,
-                              config::kEtcdClusterVersion));
-  }
-  if (refused(info.cluster_version)) {
-    return Refuse(fmt::format(kNewer, source.path, "cluster", info.cluster_version,
-                              config::kEtcdClusterVersion));
-  }
+  RETURN_IF_ERROR(image::CheckVersions(source.path, source.info));
   if (NeedsAuth(log, source.applied())) {
     return Refuse(source.path +
                   " does not hold all of its log, and the rest needs authentication, "
                   "which this etcd does not have yet: start Go's etcd once more and "
                   "stop it with SIGTERM");
   }
-  if (info.auth_enabled) {
+  if (source.info.auth_enabled) {
     LOG_WARN(
         "authentication is enabled in the imported data, and this server does not check "
         "permissions yet: everybody who reaches it may read and write");

@@ -1,6 +1,7 @@
 #include "server/node/boot.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -9,8 +10,8 @@
 #include "server/membership/member.h"
 #include "server/node/force_new_cluster.h"
 #include "server/node/joined.h"
-#include "server/raftcodec/raftpb.h"
 #include "server/raftcodec/walpb.h"
+#include "server/wal/new_cluster.h"
 
 namespace etcd::node {
 namespace {
@@ -23,44 +24,18 @@ wal::Options WalOptions(const MemberOptions& options, const MemberPorts& ports) 
 
 // The members of --initial-cluster with their ids, ascending.
 absl::StatusOr<std::vector<membership::Member>> InitialMembers(const MemberOptions& options) {
-  std::vector<membership::Member> members;
+  std::map<std::string, std::vector<std::string>> urls;
   for (const InitialMember& initial : options.initial_cluster) {
-    membership::Member member;
-    member.id = membership::MakeMemberId(initial.peer_urls, options.cluster_token, std::nullopt);
-    member.peer_urls = initial.peer_urls;
-    std::sort(member.peer_urls.begin(), member.peer_urls.end());
-    member.name = initial.name;
-    members.push_back(std::move(member));
+    urls[initial.name] = initial.peer_urls;
   }
-  std::sort(members.begin(), members.end(),
-            [](const auto& a, const auto& b) { return a.id < b.id; });
-  const bool has_self =
-      std::any_of(members.begin(), members.end(),
-                  [&](const membership::Member& m) { return m.name == options.name; });
-  if (has_self) return members;
+  if (urls.contains(options.name)) return wal::NewMembers(urls, options.cluster_token);
   return base::MakeStatus(
       absl::StatusCode::kInvalidArgument,
       "couldn't find local name \"" + options.name + "\" in the initial cluster configuration");
 }
 
-// Entries 1..N of term 1 add the members, as every member of the new cluster writes them itself.
-std::vector<raft::Entry> BootstrapEntries(const std::vector<membership::Member>& members) {
-  std::vector<raft::Entry> entries;
-  for (const membership::Member& member : members) {
-    raft::ConfChange change;
-    change.type = raft::ConfChangeType::kAddNode;
-    change.node_id = member.id;
-    change.context = membership::EncodeMember(member);
-    entries.push_back({.term = Term(1),
-                       .index = Index(entries.size() + 1),
-                       .type = raft::EntryType::kConfChange,
-                       .data = raftcodec::Encode(change)});
-  }
-  return entries;
-}
-
 absl::Status WriteBootstrap(const std::vector<membership::Member>& members, Boot& boot) {
-  boot.raft.entries = BootstrapEntries(members);
+  boot.raft.entries = wal::NewClusterEntries(members);
   boot.raft.hard_state = {Term(1), MemberId(), Index(boot.raft.entries.size())};
   return boot.wal->Save(boot.raft.hard_state, boot.raft.entries);
 }

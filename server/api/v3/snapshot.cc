@@ -7,11 +7,10 @@
 #include <string>
 #include <utility>
 
-#include <openssl/evp.h>
-
 #include "server/base/bytes.h"
 #include "server/base/check.h"
 #include "server/base/log.h"
+#include "server/base/sha256.h"
 #include "server/base/status.h"
 #include "server/ports/peer_transport.h"
 
@@ -20,27 +19,6 @@ namespace {
 
 constexpr std::size_t kBlobBytes = 32 << 10;
 constexpr std::size_t kPendingBytesMax = 1 << 20;  // unsent bytes at which reading stops
-
-class Sha256 {
- public:
-  Sha256() { CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1) << "SHA-256"; }
-  void Add(std::string_view bytes) {
-    CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1) << "SHA-256";
-  }
-  std::string Finish() {
-    std::string digest(32, '\0');
-    CHECK(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()),
-                             nullptr) == 1)
-        << "SHA-256";
-    return digest;
-  }
-
- private:
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  const std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
-};
 
 // Reads the image on the bulk executor; kept alive by whoever will call it next. One thread at a
 // time, but for Close.
@@ -112,7 +90,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
   const std::string version_;
   std::unique_ptr<ports::SnapshotSource> source_;
   std::uint64_t remaining_ = 0;  // bytes of the image that are not sent
-  Sha256 digest_;
+  base::Sha256 digest_;
   std::atomic<bool> closed_{false};
 };
 

@@ -1,0 +1,20 @@
+#include "server/base/sha256.h"
+
+#include <gtest/gtest.h>
+
+namespace etcd::base {
+namespace {
+
+// FIPS 180-2, appendix B.1.
+TEST(Sha256, OfPiecesIsThatOfTheWhole) {
+  Sha256 digest;
+  digest.Add("a");
+  digest.Add("");
+  digest.Add("bc");
+  EXPECT_EQ(digest.Finish(),
+            "\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23"
+            "\xb0\x03\x61\xa3\x96\x17\x7a\x9c\xb4\x10\xff\x61\xf2\x00\x15\xad");
+}
+
+}  // namespace
+}  // namespace etcd::base
