@@ -10,7 +10,7 @@
 namespace etcd::client {
 
 namespace pb = etcdserverpb;
-using internal::Exchange;
+using internal::Channel;
 using internal::FromProto;
 using internal::Kind;
 using internal::MembersOf;
@@ -18,25 +18,23 @@ using internal::ToProto;
 
 namespace {
 
-// One unary call.
-template <typename Answer>
-struct Unary {
+struct Caller {
   internal::Core& core;
   Kind kind;
-  const char* method;
   const CallOptions& options;
 
-  template <typename Request>
-  absl::StatusOr<Answer> operator()(const Request& request) const {
+  // One unary call: this method of this stub.
+  template <typename Stub, typename Request, typename Answer>
+  absl::StatusOr<Answer> operator()(std::unique_ptr<Stub> Channel::*stub,
+                                    grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                                 const Request&, Answer*),
+                                    const Request& request) const {
     Answer answer;
-    const auto attempt = [&](Exchange& exchange) -> grpc::Status {
-      exchange.Send(request);
-      const bool has_answer = exchange.Receive(answer);
-      const grpc::Status status = exchange.Finish();
-      if (has_answer || !status.ok()) return status;
-      return {grpc::INTERNAL, "success without an answer"};
-    };
-    RETURN_IF_ERROR(core.Call(kind, method, options, attempt));
+    RETURN_IF_ERROR(
+        core.Call(kind, options, [&](const Channel& channel, grpc::ClientContext& context) {
+          answer.Clear();
+          return ((*(channel.*stub)).*method)(&context, request, &answer);
+        }));
     return answer;
   }
 };
@@ -62,28 +60,27 @@ void Client::Close() { core_->Close(); }
 
 absl::StatusOr<RangeResponse> Client::Range(const RangeRequest& request,
                                             const CallOptions& options) {
-  const Unary<pb::RangeResponse> call{*core_, Kind::kRead, "/etcdserverpb.KV/Range", options};
-  ASSIGN_OR_RETURN(auto answer, call(ToProto(request)));
+  const Caller call{*core_, Kind::kRead, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::Range, ToProto(request)));
   return FromProto(answer);
 }
 
 absl::StatusOr<PutResponse> Client::Put(const PutRequest& request, const CallOptions& options) {
-  const Unary<pb::PutResponse> call{*core_, Kind::kChange, "/etcdserverpb.KV/Put", options};
-  ASSIGN_OR_RETURN(auto answer, call(ToProto(request)));
+  const Caller call{*core_, Kind::kChange, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::Put, ToProto(request)));
   return FromProto(answer);
 }
 
 absl::StatusOr<DeleteResponse> Client::Delete(const DeleteRequest& request,
                                               const CallOptions& options) {
-  const Unary<pb::DeleteRangeResponse> call{*core_, Kind::kChange, "/etcdserverpb.KV/DeleteRange",
-                                            options};
-  ASSIGN_OR_RETURN(auto answer, call(ToProto(request)));
+  const Caller call{*core_, Kind::kChange, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::DeleteRange, ToProto(request)));
   return FromProto(answer);
 }
 
 absl::StatusOr<TxnResponse> Client::Txn(const TxnRequest& request, const CallOptions& options) {
-  const Unary<pb::TxnResponse> call{*core_, Kind::kChange, "/etcdserverpb.KV/Txn", options};
-  ASSIGN_OR_RETURN(auto answer, call(ToProto(request)));
+  const Caller call{*core_, Kind::kChange, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::Txn, ToProto(request)));
   return FromProto(answer);
 }
 
@@ -92,9 +89,8 @@ absl::StatusOr<CompactResponse> Client::Compact(Revision revision, bool physical
   pb::CompactionRequest message;
   message.set_revision(revision.value());
   message.set_physical(physical);
-  const Unary<pb::CompactionResponse> call{*core_, Kind::kChange, "/etcdserverpb.KV/Compact",
-                                           options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kChange, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::Compact, message));
   return CompactResponse{FromProto(answer.header())};
 }
 
@@ -104,9 +100,8 @@ absl::StatusOr<MembersResponse> Client::MemberList(Consistency consistency,
                                                    const CallOptions& options) {
   pb::MemberListRequest message;
   message.set_linearizable(consistency == Consistency::kLinearizable);
-  const Unary<pb::MemberListResponse> call{*core_, Kind::kRead, "/etcdserverpb.Cluster/MemberList",
-                                           options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kRead, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::cluster, &pb::Cluster::Stub::MemberList, message));
   return MembersResponse{FromProto(answer.header()), MembersOf(answer.members())};
 }
 
@@ -115,9 +110,8 @@ absl::StatusOr<MemberAddResponse> Client::AddMember(const std::vector<std::strin
   pb::MemberAddRequest message;
   message.mutable_peerurls()->Assign(peer_urls.begin(), peer_urls.end());
   message.set_islearner(is_learner);
-  const Unary<pb::MemberAddResponse> call{*core_, Kind::kChange, "/etcdserverpb.Cluster/MemberAdd",
-                                          options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kChange, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::cluster, &pb::Cluster::Stub::MemberAdd, message));
   return MemberAddResponse{FromProto(answer.header()), FromProto(answer.member()),
                            MembersOf(answer.members())};
 }
@@ -135,18 +129,17 @@ absl::StatusOr<MemberAddResponse> Client::MemberAddAsLearner(
 absl::StatusOr<MembersResponse> Client::MemberPromote(MemberId id, const CallOptions& options) {
   pb::MemberPromoteRequest message;
   message.set_id(id.value());
-  const Unary<pb::MemberPromoteResponse> call{*core_, Kind::kChange,
-                                              "/etcdserverpb.Cluster/MemberPromote", options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kChange, options};
+  ASSIGN_OR_RETURN(auto answer,
+                   call(&Channel::cluster, &pb::Cluster::Stub::MemberPromote, message));
   return MembersResponse{FromProto(answer.header()), MembersOf(answer.members())};
 }
 
 absl::StatusOr<MembersResponse> Client::MemberRemove(MemberId id, const CallOptions& options) {
   pb::MemberRemoveRequest message;
   message.set_id(id.value());
-  const Unary<pb::MemberRemoveResponse> call{*core_, Kind::kChange,
-                                             "/etcdserverpb.Cluster/MemberRemove", options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kChange, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::cluster, &pb::Cluster::Stub::MemberRemove, message));
   return MembersResponse{FromProto(answer.header()), MembersOf(answer.members())};
 }
 
@@ -156,9 +149,8 @@ absl::StatusOr<MembersResponse> Client::MemberUpdate(MemberId id,
   pb::MemberUpdateRequest message;
   message.set_id(id.value());
   message.mutable_peerurls()->Assign(peer_urls.begin(), peer_urls.end());
-  const Unary<pb::MemberUpdateResponse> call{*core_, Kind::kChange,
-                                             "/etcdserverpb.Cluster/MemberUpdate", options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kChange, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::cluster, &pb::Cluster::Stub::MemberUpdate, message));
   return MembersResponse{FromProto(answer.header()), MembersOf(answer.members())};
 }
 
@@ -166,9 +158,9 @@ absl::StatusOr<MembersResponse> Client::MemberUpdate(MemberId id,
 
 absl::StatusOr<StatusResponse> Client::Status(const CallOptions& options) {
   RETURN_IF_ERROR(core_->NeedsOneEndpoint(options));
-  const Unary<pb::StatusResponse> call{*core_, Kind::kRead, "/etcdserverpb.Maintenance/Status",
-                                       options};
-  ASSIGN_OR_RETURN(auto answer, call(pb::StatusRequest()));
+  const Caller call{*core_, Kind::kRead, options};
+  ASSIGN_OR_RETURN(auto answer, call(&Channel::maintenance, &pb::Maintenance::Stub::Status,
+                                     pb::StatusRequest()));
   return FromProto(answer);
 }
 
@@ -176,9 +168,9 @@ absl::StatusOr<HashKvResponse> Client::HashKv(Revision revision, const CallOptio
   RETURN_IF_ERROR(core_->NeedsOneEndpoint(options));
   pb::HashKVRequest message;
   message.set_revision(revision.value());
-  const Unary<pb::HashKVResponse> call{*core_, Kind::kRead, "/etcdserverpb.Maintenance/HashKV",
-                                       options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kRead, options};
+  ASSIGN_OR_RETURN(auto answer,
+                   call(&Channel::maintenance, &pb::Maintenance::Stub::HashKV, message));
   return FromProto(answer);
 }
 
@@ -186,24 +178,23 @@ absl::Status Client::MoveLeader(MemberId to, const CallOptions& options) {
   RETURN_IF_ERROR(core_->NeedsOneEndpoint(options));
   pb::MoveLeaderRequest message;
   message.set_targetid(to.value());
-  const Unary<pb::MoveLeaderResponse> call{*core_, Kind::kChange,
-                                           "/etcdserverpb.Maintenance/MoveLeader", options};
-  return call(message).status();
+  const Caller call{*core_, Kind::kChange, options};
+  return call(&Channel::maintenance, &pb::Maintenance::Stub::MoveLeader, message).status();
 }
 
 absl::Status Client::Defragment(const CallOptions& options) {
   RETURN_IF_ERROR(core_->NeedsOneEndpoint(options));
-  const Unary<pb::DefragmentResponse> call{*core_, Kind::kChange,
-                                           "/etcdserverpb.Maintenance/Defragment", options};
-  return call(pb::DefragmentRequest()).status();
+  const Caller call{*core_, Kind::kChange, options};
+  return call(&Channel::maintenance, &pb::Maintenance::Stub::Defragment, pb::DefragmentRequest())
+      .status();
 }
 
 absl::StatusOr<AlarmsResponse> Client::AlarmList(const CallOptions& options) {
   pb::AlarmRequest message;
   message.set_action(pb::AlarmRequest::GET);
-  const Unary<pb::AlarmResponse> call{*core_, Kind::kRead, "/etcdserverpb.Maintenance/Alarm",
-                                      options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kRead, options};
+  ASSIGN_OR_RETURN(auto answer,
+                   call(&Channel::maintenance, &pb::Maintenance::Stub::Alarm, message));
   return FromProto(answer);
 }
 
@@ -212,9 +203,9 @@ absl::StatusOr<AlarmsResponse> Client::AlarmDisarm(Alarm alarm, const CallOption
   message.set_action(pb::AlarmRequest::DEACTIVATE);
   message.set_memberid(alarm.member_id.value());
   message.set_alarm(static_cast<pb::AlarmType>(alarm.type));
-  const Unary<pb::AlarmResponse> call{*core_, Kind::kRepeatable, "/etcdserverpb.Maintenance/Alarm",
-                                      options};
-  ASSIGN_OR_RETURN(auto answer, call(message));
+  const Caller call{*core_, Kind::kRepeatable, options};
+  ASSIGN_OR_RETURN(auto answer,
+                   call(&Channel::maintenance, &pb::Maintenance::Stub::Alarm, message));
   return FromProto(answer);
 }
 
@@ -223,19 +214,18 @@ absl::StatusOr<SnapshotSummary> Client::Snapshot(const SnapshotSink& sink,
   SnapshotSummary summary;
   internal::SnapshotCheck check;
   absl::Status refused;  // by the sink
-  const auto attempt = [&](Exchange& exchange) {
-    exchange.Send(pb::SnapshotRequest());
+  const auto attempt = [&](const Channel& channel, grpc::ClientContext& context) {
+    const auto reader = channel.maintenance->Snapshot(&context, pb::SnapshotRequest());
     pb::SnapshotResponse piece;
-    while (refused.ok() && exchange.Receive(piece)) {
+    while (refused.ok() && reader->Read(&piece)) {
       check.Add(piece.blob());
       summary.version = piece.version();
       refused = sink(piece.blob(), piece.remaining_bytes());
     }
-    if (!refused.ok()) exchange.Cancel();
-    return exchange.Finish();
+    if (!refused.ok()) context.TryCancel();
+    return reader->Finish();
   };
-  const absl::Status status =
-      core_->Call(Kind::kStream, "/etcdserverpb.Maintenance/Snapshot", options, attempt);
+  const absl::Status status = core_->Call(Kind::kStream, options, attempt);
   RETURN_IF_ERROR(refused);
   RETURN_IF_ERROR(status);
   summary.size_bytes = check.size_bytes();

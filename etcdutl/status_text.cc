@@ -32,8 +32,9 @@ std::string HumanBytes(std::uint64_t bytes) {
 }
 
 std::string SimpleText(const SnapshotStatus& status) {
-  return fmt::format("{}, {}, {}, {}, {}\n", HashText(status), status.revision, status.total_keys,
-                     SizeText(status), status.version);
+  const std::string version = status.version.empty() ? "" : ", " + status.version;
+  return fmt::format("{}, {}, {}, {}{}\n", HashText(status), status.revision, status.total_keys,
+                     SizeText(status), version);
 }
 
 std::string JsonText(const SnapshotStatus& status) {

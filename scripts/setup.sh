@@ -8,7 +8,7 @@ build_packages=(
   build-essential ccache cmake git ninja-build pkg-config
   libabsl-dev libboost-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgrpc++-dev
   libgtest-dev libjemalloc-dev libnghttp2-dev libprotobuf-dev librocksdb-dev libspdlog-dev libssl-dev
-  libyaml-cpp-dev nlohmann-json3-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc
+  libyaml-cpp-dev libzstd-dev nlohmann-json3-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc
   zlib1g-dev
 )
 # A real etcd and etcdctl to compare with, the Python client that people use, network namespaces.

@@ -29,7 +29,6 @@ struct CreatePods {
 };
 struct DeletePod {
   std::string member, uid;
-  std::string why;
 };
 struct DeleteVolume {
   std::string member, uid;

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "operator/backup/order.h"
+#include "operator/worker/place.h"
+
+namespace etcd::worker {
+
+// The init container of a seed (operator-spec 11): brings the backup into the member's data
+// directory, as the only member of a new cluster. Nothing is done when the directory has a member
+// already. The backup's SHA-256 is compared with the order's, else with the manifest beside it; one
+// with neither must carry its own digest, which is checked in any case.
+backup::Report RestoreMember(const backup::RestoreOrder& order, const Place& place);
+
+}  // namespace etcd::worker
