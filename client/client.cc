@@ -10,7 +10,7 @@
 namespace etcd::client {
 
 namespace pb = etcdserverpb;
-using internal::Channel;
+using internal::Exchange;
 using internal::FromProto;
 using internal::Kind;
 using internal::MembersOf;
@@ -18,23 +18,25 @@ using internal::ToProto;
 
 namespace {
 
-struct Caller {
+// One unary call.
+template <typename Answer>
+struct Unary {
   internal::Core& core;
   Kind kind;
+  const char* method;
   const CallOptions& options;
 
-  // One unary call: this method of this stub.
-  template <typename Stub, typename Request, typename Answer>
-  absl::StatusOr<Answer> operator()(std::unique_ptr<Stub> Channel::*stub,
-                                    grpc::Status (Stub::*method)(grpc::ClientContext*,
-                                                                 const Request&, Answer*),
-                                    const Request& request) const {
+  template <typename Request>
+  absl::StatusOr<Answer> operator()(const Request& request) const {
     Answer answer;
-    RETURN_IF_ERROR(
-        core.Call(kind, options, [&](const Channel& channel, grpc::ClientContext& context) {
-          answer.Clear();
-          return ((*(channel.*stub)).*method)(&context, request, &answer);
-        }));
+    const auto attempt = [&](Exchange& exchange) -> grpc::Status {
+      exchange.Send(request);
+      const bool has_answer = exchange.Receive(answer);
+      const grpc::Status status = exchange.Finish();
+      if (has_answer || !status.ok()) return status;
+      return {grpc::INTERNAL, "success without an answer"};
+    };
+    RETURN_IF_ERROR(core.Call(kind, method, options, attempt));
     return answer;
   }
 };
@@ -60,27 +62,28 @@ void Client::Close() { core_->Close(); }
 
 absl::StatusOr<RangeResponse> Client::Range(const RangeRequest& request,
                                             const CallOptions& options) {
-  const Caller call{*core_, Kind::kRead, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::Range, ToProto(request)));
+  const Unary<pb::RangeResponse> call{*core_, Kind::kRead, "/etcdserverpb.KV/Range", options};
+  ASSIGN_OR_RETURN(auto answer, call(ToProto(request)));
   return FromProto(answer);
 }
 
 absl::StatusOr<PutResponse> Client::Put(const PutRequest& request, const CallOptions& options) {
-  const Caller call{*core_, Kind::kChange, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::Put, ToProto(request)));
+  const Unary<pb::PutResponse> call{*core_, Kind::kChange, "/etcdserverpb.KV/Put", options};
+  ASSIGN_OR_RETURN(auto answer, call(ToProto(request)));
   return FromProto(answer);
 }
 
 absl::StatusOr<DeleteResponse> Client::Delete(const DeleteRequest& request,
                                               const CallOptions& options) {
-  const Caller call{*core_, Kind::kChange, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::DeleteRange, ToProto(request)));
+  const Unary<pb::DeleteRangeResponse> call{*core_, Kind::kChange, "/etcdserverpb.KV/DeleteRange",
+                                            options};
+  ASSIGN_OR_RETURN(auto answer, call(ToProto(request)));
   return FromProto(answer);
 }
 
 absl::StatusOr<TxnResponse> Client::Txn(const TxnRequest& request, const CallOptions& options) {
-  const Caller call{*core_, Kind::kChange, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::Txn, ToProto(request)));
+  const Unary<pb::TxnResponse> call{*core_, Kind::kChange, "/etcdserverpb.KV/Txn", options};
+  ASSIGN_OR_RETURN(auto answer, call(ToProto(request)));
   return FromProto(answer);
 }
 
@@ -89,8 +92,9 @@ absl::StatusOr<CompactResponse> Client::Compact(Revision revision, bool physical
   pb::CompactionRequest message;
   message.set_revision(revision.value());
   message.set_physical(physical);
-  const Caller call{*core_, Kind::kChange, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::kv, &pb::KV::Stub::Compact, message));
+  const Unary<pb::CompactionResponse> call{*core_, Kind::kChange, "/etcdserverpb.KV/Compact",
+                                           options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return CompactResponse{FromProto(answer.header())};
 }
 
@@ -100,8 +104,9 @@ absl::StatusOr<MembersResponse> Client::MemberList(Consistency consistency,
                                                    const CallOptions& options) {
   pb::MemberListRequest message;
   message.set_linearizable(consistency == Consistency::kLinearizable);
-  const Caller call{*core_, Kind::kRead, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::cluster, &pb::Cluster::Stub::MemberList, message));
+  const Unary<pb::MemberListResponse> call{*core_, Kind::kRead, "/etcdserverpb.Cluster/MemberList",
+                                           options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return MembersResponse{FromProto(answer.header()), MembersOf(answer.members())};
 }
 
@@ -110,8 +115,9 @@ absl::StatusOr<MemberAddResponse> Client::AddMember(const std::vector<std::strin
   pb::MemberAddRequest message;
   message.mutable_peerurls()->Assign(peer_urls.begin(), peer_urls.end());
   message.set_islearner(is_learner);
-  const Caller call{*core_, Kind::kChange, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::cluster, &pb::Cluster::Stub::MemberAdd, message));
+  const Unary<pb::MemberAddResponse> call{*core_, Kind::kChange, "/etcdserverpb.Cluster/MemberAdd",
+                                          options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return MemberAddResponse{FromProto(answer.header()), FromProto(answer.member()),
                            MembersOf(answer.members())};
 }
@@ -129,17 +135,18 @@ absl::StatusOr<MemberAddResponse> Client::MemberAddAsLearner(
 absl::StatusOr<MembersResponse> Client::MemberPromote(MemberId id, const CallOptions& options) {
   pb::MemberPromoteRequest message;
   message.set_id(id.value());
-  const Caller call{*core_, Kind::kChange, options};
-  ASSIGN_OR_RETURN(auto answer,
-                   call(&Channel::cluster, &pb::Cluster::Stub::MemberPromote, message));
+  const Unary<pb::MemberPromoteResponse> call{*core_, Kind::kChange,
+                                              "/etcdserverpb.Cluster/MemberPromote", options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return MembersResponse{FromProto(answer.header()), MembersOf(answer.members())};
 }
 
 absl::StatusOr<MembersResponse> Client::MemberRemove(MemberId id, const CallOptions& options) {
   pb::MemberRemoveRequest message;
   message.set_id(id.value());
-  const Caller call{*core_, Kind::kChange, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::cluster, &pb::Cluster::Stub::MemberRemove, message));
+  const Unary<pb::MemberRemoveResponse> call{*core_, Kind::kChange,
+                                             "/etcdserverpb.Cluster/MemberRemove", options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return MembersResponse{FromProto(answer.header()), MembersOf(answer.members())};
 }
 
@@ -149,8 +156,9 @@ absl::StatusOr<MembersResponse> Client::MemberUpdate(MemberId id,
   pb::MemberUpdateRequest message;
   message.set_id(id.value());
   message.mutable_peerurls()->Assign(peer_urls.begin(), peer_urls.end());
-  const Caller call{*core_, Kind::kChange, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::cluster, &pb::Cluster::Stub::MemberUpdate, message));
+  const Unary<pb::MemberUpdateResponse> call{*core_, Kind::kChange,
+                                             "/etcdserverpb.Cluster/MemberUpdate", options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return MembersResponse{FromProto(answer.header()), MembersOf(answer.members())};
 }
 
@@ -158,9 +166,9 @@ absl::StatusOr<MembersResponse> Client::MemberUpdate(MemberId id,
 
 absl::StatusOr<StatusResponse> Client::Status(const CallOptions& options) {
   RETURN_IF_ERROR(core_->NeedsOneEndpoint(options));
-  const Caller call{*core_, Kind::kRead, options};
-  ASSIGN_OR_RETURN(auto answer, call(&Channel::maintenance, &pb::Maintenance::Stub::Status,
-                                     pb::StatusRequest()));
+  const Unary<pb::StatusResponse> call{*core_, Kind::kRead, "/etcdserverpb.Maintenance/Status",
+                                       options};
+  ASSIGN_OR_RETURN(auto answer, call(pb::StatusRequest()));
   return FromProto(answer);
 }
 
@@ -168,9 +176,9 @@ absl::StatusOr<HashKvResponse> Client::HashKv(Revision revision, const CallOptio
   RETURN_IF_ERROR(core_->NeedsOneEndpoint(options));
   pb::HashKVRequest message;
   message.set_revision(revision.value());
-  const Caller call{*core_, Kind::kRead, options};
-  ASSIGN_OR_RETURN(auto answer,
-                   call(&Channel::maintenance, &pb::Maintenance::Stub::HashKV, message));
+  const Unary<pb::HashKVResponse> call{*core_, Kind::kRead, "/etcdserverpb.Maintenance/HashKV",
+                                       options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return FromProto(answer);
 }
 
@@ -178,23 +186,24 @@ absl::Status Client::MoveLeader(MemberId to, const CallOptions& options) {
   RETURN_IF_ERROR(core_->NeedsOneEndpoint(options));
   pb::MoveLeaderRequest message;
   message.set_targetid(to.value());
-  const Caller call{*core_, Kind::kChange, options};
-  return call(&Channel::maintenance, &pb::Maintenance::Stub::MoveLeader, message).status();
+  const Unary<pb::MoveLeaderResponse> call{*core_, Kind::kChange,
+                                           "/etcdserverpb.Maintenance/MoveLeader", options};
+  return call(message).status();
 }
 
 absl::Status Client::Defragment(const CallOptions& options) {
   RETURN_IF_ERROR(core_->NeedsOneEndpoint(options));
-  const Caller call{*core_, Kind::kChange, options};
-  return call(&Channel::maintenance, &pb::Maintenance::Stub::Defragment, pb::DefragmentRequest())
-      .status();
+  const Unary<pb::DefragmentResponse> call{*core_, Kind::kChange,
+                                           "/etcdserverpb.Maintenance/Defragment", options};
+  return call(pb::DefragmentRequest()).status();
 }
 
 absl::StatusOr<AlarmsResponse> Client::AlarmList(const CallOptions& options) {
   pb::AlarmRequest message;
   message.set_action(pb::AlarmRequest::GET);
-  const Caller call{*core_, Kind::kRead, options};
-  ASSIGN_OR_RETURN(auto answer,
-                   call(&Channel::maintenance, &pb::Maintenance::Stub::Alarm, message));
+  const Unary<pb::AlarmResponse> call{*core_, Kind::kRead, "/etcdserverpb.Maintenance/Alarm",
+                                      options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return FromProto(answer);
 }
 
@@ -203,9 +212,9 @@ absl::StatusOr<AlarmsResponse> Client::AlarmDisarm(Alarm alarm, const CallOption
   message.set_action(pb::AlarmRequest::DEACTIVATE);
   message.set_memberid(alarm.member_id.value());
   message.set_alarm(static_cast<pb::AlarmType>(alarm.type));
-  const Caller call{*core_, Kind::kRepeatable, options};
-  ASSIGN_OR_RETURN(auto answer,
-                   call(&Channel::maintenance, &pb::Maintenance::Stub::Alarm, message));
+  const Unary<pb::AlarmResponse> call{*core_, Kind::kRepeatable, "/etcdserverpb.Maintenance/Alarm",
+                                      options};
+  ASSIGN_OR_RETURN(auto answer, call(message));
   return FromProto(answer);
 }
 
@@ -214,18 +223,19 @@ absl::StatusOr<SnapshotSummary> Client::Snapshot(const SnapshotSink& sink,
   SnapshotSummary summary;
   internal::SnapshotCheck check;
   absl::Status refused;  // by the sink
-  const auto attempt = [&](const Channel& channel, grpc::ClientContext& context) {
-    const auto reader = channel.maintenance->Snapshot(&context, pb::SnapshotRequest());
+  const auto attempt = [&](Exchange& exchange) {
+    exchange.Send(pb::SnapshotRequest());
     pb::SnapshotResponse piece;
-    while (refused.ok() && reader->Read(&piece)) {
+    while (refused.ok() && exchange.Receive(piece)) {
       check.Add(piece.blob());
       summary.version = piece.version();
       refused = sink(piece.blob(), piece.remaining_bytes());
     }
-    if (!refused.ok()) context.TryCancel();
-    return reader->Finish();
+    if (!refused.ok()) exchange.Cancel();
+    return exchange.Finish();
   };
-  const absl::Status status = core_->Call(Kind::kStream, options, attempt);
+  const absl::Status status =
+      core_->Call(Kind::kStream, "/etcdserverpb.Maintenance/Snapshot", options, attempt);
   RETURN_IF_ERROR(refused);
   RETURN_IF_ERROR(status);
   summary.size_bytes = check.size_bytes();

@@ -44,7 +44,8 @@ struct Config {
 };
 
 struct CallOptions {
-  // The whole call with its retries. 0: Config::call_timeout; negative: none.
+  // The whole call with its repeats. 0: Config::call_timeout; negative: none, so a call without
+  // `endpoint` may last until Close.
   std::chrono::milliseconds timeout{0};
   // One of Config::endpoints, as written there: only this one is asked, and a call fails at once
   // when there is no connection to be had. Empty: any, and the call waits for one until its

@@ -32,9 +32,8 @@ std::string HumanBytes(std::uint64_t bytes) {
 }
 
 std::string SimpleText(const SnapshotStatus& status) {
-  const std::string version = status.version.empty() ? "" : ", " + status.version;
-  return fmt::format("{}, {}, {}, {}{}\n", HashText(status), status.revision, status.total_keys,
-                     SizeText(status), version);
+  return fmt::format("{}, {}, {}, {}, {}\n", HashText(status), status.revision, status.total_keys,
+                     SizeText(status), status.version);
 }
 
 std::string JsonText(const SnapshotStatus& status) {

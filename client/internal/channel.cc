@@ -37,27 +37,20 @@ grpc::ChannelArguments ArgumentsOf(const Config& config) {
 
 }  // namespace
 
-Channel::Channel(std::shared_ptr<grpc::Channel> given)
-    : channel(std::move(given)),
-      kv(etcdserverpb::KV::NewStub(channel)),
-      cluster(etcdserverpb::Cluster::NewStub(channel)),
-      maintenance(etcdserverpb::Maintenance::NewStub(channel)),
-      made(SteadyClock::now()) {}
-
 Endpoint::Endpoint(std::string name, std::string target, const Config& config)
     : name_(std::move(name)), target_(std::move(target)), config_(config) {}
 
-std::shared_ptr<const Channel> Endpoint::MakeChannel() const {
-  return std::make_shared<const Channel>(
-      grpc::CreateCustomChannel(target_, grpc::InsecureChannelCredentials(), ArgumentsOf(config_)));
-}
-
-std::shared_ptr<const Channel> Endpoint::Current() {
+std::shared_ptr<grpc::Channel> Endpoint::Current() {
   const std::lock_guard lock(mutex_);
+  const auto now = SteadyClock::now();
   const bool is_stale = channel_ != nullptr &&
-                        channel_->channel->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE &&
-                        SteadyClock::now() - channel_->made >= kReplaceInterval;
-  if (channel_ == nullptr || is_stale) channel_ = MakeChannel();
+                        channel_->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE &&
+                        now - made_ >= kReplaceInterval;
+  if (channel_ == nullptr || is_stale) {
+    made_ = now;
+    channel_ = grpc::CreateCustomChannel(target_, grpc::InsecureChannelCredentials(),
+                                         ArgumentsOf(config_));
+  }
   return channel_;
 }
 

@@ -18,10 +18,10 @@ using Endpoints = std::vector<std::shared_ptr<Endpoint>>;
 
 constexpr std::chrono::milliseconds kFirstPause{25};
 constexpr std::chrono::milliseconds kLongestPause{250};
-// Of a call without a timeout.
-constexpr std::size_t kMaxAttempts = 100;
-// While no endpoint is connected, they are looked at this often.
-constexpr std::chrono::milliseconds kLook{5};
+// While no endpoint is connected, their channels are followed in steps of this.
+constexpr std::chrono::milliseconds kLook{10};
+// What has come in already is looked at before a call.
+constexpr std::chrono::milliseconds kGlance{0};
 // An attempt gets this long at least before another endpoint is asked.
 constexpr std::chrono::seconds kLeastAttempt{1};
 
@@ -30,12 +30,28 @@ gpr_timespec FromNow(SteadyClock::duration time) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(count, GPR_TIMESPAN));
 }
 
+// gRPC does nothing by itself: sockets are looked at only while somebody waits on a queue. So
+// connections are made, and the end of one is seen, by waiting here for a change of any of them.
+void Poll(const std::vector<std::shared_ptr<grpc::Channel>>& channels, SteadyClock::duration time) {
+  grpc::CompletionQueue queue;
+  const gpr_timespec end = FromNow(time);
+  for (const auto& channel : channels) {
+    channel->NotifyOnStateChange(channel->GetState(true), end, &queue, nullptr);
+  }
+  void* tag = nullptr;
+  bool ok = false;
+  for (std::size_t i = 0; i < channels.size(); ++i) queue.Next(&tag, &ok);
+  queue.Shutdown();
+  queue.Next(&tag, &ok);
+}
+
 absl::Status Closed() { return NeverSent(absl::CancelledError("the client is closed")); }
 
 }  // namespace
 
 struct Core::Running {
   Kind kind;
+  const std::string& method;
   bool is_named;                                    // one endpoint, by the caller's wish
   std::optional<SteadyClock::time_point> deadline;  // none: unlimited
   Endpoints endpoints;                              // learners that refused are taken out
@@ -128,6 +144,7 @@ void Core::Leave(grpc::ClientContext& context) {
   in_flight_.erase(&context);
 }
 
+// Sockets are not looked at meanwhile.
 bool Core::Sleep(SteadyClock::duration time) {
   std::unique_lock lock(mutex_);
   return !closed_changed_.wait_for(lock, time, [this] { return closed_; });
@@ -156,9 +173,10 @@ absl::StatusOr<Core::Endpoints> Core::Candidates(const CallOptions& options) {
   return chosen;
 }
 
-absl::Status Core::Call(Kind kind, const CallOptions& options, const Attempt& attempt) {
+absl::Status Core::Call(Kind kind, const std::string& method, const CallOptions& options,
+                        const Attempt& attempt) {
   ASSIGN_OR_RETURN(Endpoints endpoints, Candidates(options));
-  Running call{kind, !options.endpoint.empty(), std::nullopt, std::move(endpoints)};
+  Running call{kind, method, !options.endpoint.empty(), std::nullopt, std::move(endpoints)};
   const auto timeout = options.timeout.count() == 0 ? config_.call_timeout : options.timeout;
   if (timeout.count() > 0) call.deadline = SteadyClock::now() + timeout;
   for (;;) {
@@ -177,43 +195,44 @@ absl::Status Core::Call(Kind kind, const CallOptions& options, const Attempt& at
 // The first connected endpoint, of those that did not just fail if there is one. When none is
 // connected: the first, whose attempt then waits for its connection or says what is wrong with it.
 std::shared_ptr<Endpoint> Core::Pick(Running& call) {
-  while (call.endpoints.size() > 1 && !IsClosed()) {
+  for (SteadyClock::duration look = kGlance; !IsClosed(); look = kLook) {
+    std::vector<std::shared_ptr<grpc::Channel>> channels;
+    for (const auto& endpoint : call.endpoints) channels.push_back(endpoint->Current());
+    Poll(channels, std::min(look, call.left()));
+    if (call.endpoints.size() == 1) break;
     std::shared_ptr<Endpoint> second_choice;
-    std::shared_ptr<const Channel> connecting;
-    for (const auto& endpoint : call.endpoints) {
-      std::shared_ptr<const Channel> channel = endpoint->Current();
-      const grpc_connectivity_state state = channel->channel->GetState(true);
-      if (state == GRPC_CHANNEL_READY) {
-        if (!endpoint->IsSuspect()) return endpoint;
-        if (second_choice == nullptr) second_choice = endpoint;
-      } else if (state != GRPC_CHANNEL_TRANSIENT_FAILURE && connecting == nullptr) {
-        connecting = std::move(channel);
+    bool is_any_connecting = false;
+    for (std::size_t i = 0; i < channels.size(); ++i) {
+      const grpc_connectivity_state state = channels[i]->GetState(true);
+      if (state != GRPC_CHANNEL_READY) {
+        is_any_connecting |= state != GRPC_CHANNEL_TRANSIENT_FAILURE;
+      } else if (!call.endpoints[i]->IsSuspect()) {
+        return call.endpoints[i];
+      } else if (second_choice == nullptr) {
+        second_choice = call.endpoints[i];
       }
     }
-    if (connecting == nullptr || call.left() == SteadyClock::duration::zero()) {
+    if (!is_any_connecting || call.left() == SteadyClock::duration::zero()) {
       return second_choice != nullptr ? second_choice : call.endpoints.front();
     }
-    Sleep(kLook);
   }
   return call.endpoints.front();
 }
 
 absl::Status Core::TryOnce(Running& call, Endpoint& endpoint, const Attempt& attempt) {
-  ++call.attempts;
   grpc::ClientContext context;
   if (const auto time = call.AttemptTime(); time.has_value()) context.set_deadline(FromNow(*time));
+  ++call.attempts;
   if (!Enter(context)) return Closed();
-  const grpc::Status status = attempt(*endpoint.Current(), context);
+  Exchange exchange(endpoint.Current(), context, call.method);
+  const bool is_started = exchange.Start();
+  const grpc::Status status = is_started ? attempt(exchange) : exchange.Finish();
   Leave(context);
-  if (status.ok()) return absl::OkStatus();
-  // Until its headers are given to a connection a call has its channel's target for its peer.
-  const bool was_never_sent = context.peer() == endpoint.target();
-  return FromGrpc(status, {call.IsChange(), was_never_sent, endpoint.name()});
+  return FromGrpc(status, {call.IsChange(), !is_started, endpoint.name()});
 }
 
 bool Core::MayRepeat(Running& call, Endpoint& endpoint, const absl::Status& status) const {
   if (IsClosed() || call.left() == SteadyClock::duration::zero()) return false;
-  if (!call.deadline.has_value() && call.attempts >= kMaxAttempts) return false;
   const std::optional<Errc> errc = ErrcOf(status);
   if (errc == Errc::kNotSupportedForLearner) {
     if (call.endpoints.size() == 1) return false;

@@ -19,21 +19,11 @@
 #include <grpcpp/client_context.h>
 
 #include "client/config.h"
+#include "client/internal/exchange.h"
 
 namespace etcd::client::internal {
 
 using SteadyClock = std::chrono::steady_clock;
-
-// One channel (gRPC connects it by itself) and its stubs. Immutable.
-struct Channel {
-  explicit Channel(std::shared_ptr<grpc::Channel> given);
-
-  std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<etcdserverpb::KV::Stub> kv;
-  std::unique_ptr<etcdserverpb::Cluster::Stub> cluster;
-  std::unique_ptr<etcdserverpb::Maintenance::Stub> maintenance;
-  SteadyClock::time_point made;
-};
 
 // One endpoint and the channel to it. Thread-safe.
 class Endpoint {
@@ -41,25 +31,23 @@ class Endpoint {
   Endpoint(std::string name, std::string target, const Config& config);
 
   const std::string& name() const { return name_; }
-  const std::string& target() const { return target_; }
 
   // The channel to use now. gRPC waits longer and longer before it connects a failed channel or
   // looks up its name again (up to two minutes): a member's pod is back long before. So a failed
   // channel is replaced, at most ten times a second; retries are spaced by Core.
-  std::shared_ptr<const Channel> Current();
+  std::shared_ptr<grpc::Channel> Current();
 
   // After an attempt that ended badly: others are asked first for a second.
   void Suspect();
   bool IsSuspect() const;
 
  private:
-  std::shared_ptr<const Channel> MakeChannel() const;
-
   const std::string name_;
   const std::string target_;
   const Config& config_;
   std::mutex mutex_;
-  std::shared_ptr<const Channel> channel_;  // guarded by mutex_
+  std::shared_ptr<grpc::Channel> channel_;  // guarded by mutex_
+  SteadyClock::time_point made_;            // guarded by mutex_
   std::atomic<SteadyClock::rep> suspect_until_{0};
 };
 
@@ -74,7 +62,8 @@ enum class Kind : std::uint8_t {
 // Chooses endpoints and repeats attempts: the rules are in client.h. Thread-safe.
 class Core {
  public:
-  using Attempt = std::function<grpc::Status(const Channel&, grpc::ClientContext&)>;
+  // What to do once the call is on a connection; perhaps several times.
+  using Attempt = std::function<grpc::Status(Exchange&)>;
 
   static absl::StatusOr<std::unique_ptr<Core>> Create(Config config);
 
@@ -82,7 +71,9 @@ class Core {
   std::vector<std::string> endpoints() const;
   void Close();
 
-  absl::Status Call(Kind kind, const CallOptions& options, const Attempt& attempt);
+  // `method`: "/etcdserverpb.KV/Put".
+  absl::Status Call(Kind kind, const std::string& method, const CallOptions& options,
+                    const Attempt& attempt);
   // InvalidArgument when it is open which member the call is about.
   absl::Status NeedsOneEndpoint(const CallOptions& options) const;
 

@@ -29,16 +29,21 @@ Step Rules::FinishRemoval(const Record& record) const {
   // Absent by a linearizable list: what it leaves behind can go.
   if (const Pod* pod = view.PodOf(record.name); pod != nullptr) {
     if (pod->is_deleting) return Wait{"ScalingDown", record.name + " is stopping"};
-    return DeletePod{record.name, pod->uid};
+    return DeletePod{record.name, pod->uid, "the member has left the cluster"};
   }
   const Volume* volume = view.VolumeOf(record.name);
-  if (volume != nullptr && !wanted.keeps_removed_volumes) {
+  if (volume != nullptr && !volume->is_deleting && !wanted.keeps_removed_volumes) {
     return DeleteVolume{record.name, volume->uid};
   }
   return DeleteRecord{record.name};
 }
 
 Step Rules::FinishAddition(const Record& record) const {
+  if (MustGiveUp(record)) {
+    Record leaving = record;
+    leaving.phase = Phase::kRemoving;
+    return UpdateRecord{leaving};
+  }
   if (view.VolumeOf(record.name) == nullptr) {
     if (record.has_joined) return Wait{"DataMissing", "the volume of " + record.name + " is gone"};
     return CreateVolume{record.name};
@@ -54,11 +59,28 @@ Step Rules::FinishAddition(const Record& record) const {
     announced.initial_cluster = initial_cluster;
     return UpdateRecord{announced};
   }
-  if (view.PodOf(record.name) == nullptr) {
+  const Pod* pod = view.PodOf(record.name);
+  if (pod == nullptr) {
     return CreatePods{{{.member = record.name, .initial_cluster = record.initial_cluster}}};
+  }
+  if (!record.has_joined && IsOutdated(record, *pod)) {
+    return DeletePod{record.name, pod->uid, "its initial cluster is out of date"};
   }
   if (!record.has_joined) return StartLearner(record, *listed);
   return PromoteLearner(record, *listed);
+}
+
+// A learner can be given up at any time: nothing rests on it.
+bool Rules::MustGiveUp(const Record& record) const {
+  if (!record.is_unwanted && !observed.is_addition_overdue) return false;
+  const Listed* listed = view.ListedOf(record.name);
+  return listed == nullptr || listed->is_learner;
+}
+
+// The flag is read on an empty volume only, and a pod cannot be changed.
+bool Rules::IsOutdated(const Record& record, const Pod& pod) const {
+  return !pod.is_deleting && pod.initial_cluster != record.initial_cluster &&
+         view.HealthOf(record.name) == nullptr;
 }
 
 Step Rules::Announce(const Record& record) const {

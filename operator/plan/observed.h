@@ -37,16 +37,20 @@ struct Record {
   bool has_joined = false;        // was seen as a part of the cluster, at any time
   std::string volume_uid{};       // of the volume that it joined with
   std::string initial_cluster{};  // for its first start; empty until announced
+  bool is_unwanted = false;       // a user has deleted the record: another member in its place
 };
 
 struct Volume {
   std::string uid{};
+  bool is_deleting = false;
 };
 
 struct Pod {
   std::string uid{};
   bool is_deleting = false;
-  bool has_voter_role = false;  // the label that the client Service selects by
+  bool has_voter_role = false;    // the label that the client Service selects by
+  bool is_finished = false;       // evicted, say: it never runs again
+  std::string initial_cluster{};  // that it was made with
 };
 
 // What a member says of itself (Status).
@@ -56,6 +60,7 @@ struct Health {
   MemberId leader{};  // 0: it knows none
   bool is_learner = false;
   bool has_alarm = false;  // NOSPACE or CORRUPT
+  bool is_corrupt = false;
   std::uint64_t raft_index = 0;
   std::uint64_t applied_index = 0;
 };
@@ -81,6 +86,10 @@ struct Observed {
   bool is_settled = false;
   // Entries of the list that nothing of ours belongs to have been there for ten minutes.
   bool are_foreign_entries_old = false;
+  // The deadline of the member that is on its way in has passed.
+  bool is_addition_overdue = false;
+  // A member that was on its way in had to be given up not long ago.
+  bool is_backing_off = false;
 };
 
 struct Wanted {

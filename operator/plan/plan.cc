@@ -18,17 +18,20 @@ Step Decide(const Wanted& wanted, const Observed& observed) {
   const View view(wanted, observed);
   const Rules rules{wanted, observed, view};
   if (wanted.is_paused) return Wait{"Paused", {}};
-  if (observed.cluster == ClusterId{}) return rules.Bootstrap();
-  if (view.has_other_cluster()) {
+  const bool is_latched = observed.cluster != ClusterId{};
+  if (is_latched && view.has_other_cluster()) {
     return Wait{"ClusterIDMismatch", "a member answers for another cluster"};
   }
+  if (auto step = rules.ClearFinishedPod()) return *step;
   if (auto step = rules.RestartPods()) return *step;
+  if (!is_latched) return rules.Bootstrap();
   if (!view.is_quorate()) {
     return Wait{"QuorumLost", fmt::format("{} members answer", observed.health.size())};
   }
   if (auto step = rules.MarkVanished()) return *step;
   if (auto step = rules.FinishMember()) return *step;
   if (auto step = rules.RemoveForeign()) return *step;
+  if (auto step = rules.ReplaceUnwanted()) return *step;
   if (auto step = rules.Grow()) return *step;
   if (auto step = rules.Shrink()) return *step;
   return Done{};

@@ -29,6 +29,7 @@ struct CreatePods {
 };
 struct DeletePod {
   std::string member, uid;
+  std::string why;
 };
 struct DeleteVolume {
   std::string member, uid;

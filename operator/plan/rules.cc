@@ -36,28 +36,49 @@ Step Rules::Bootstrap() const {
     if (seed.has_joined) return Wait{"DataMissing", "the volume of the seed is gone"};
     return CreateVolume{seed.name};
   }
-  if (view.PodOf(seed.name) == nullptr) {
-    return CreatePods{{{.member = seed.name,
-                        .is_new_cluster = !seed.has_joined,
-                        .initial_cluster = seed.name + "=" + PeerUrl(wanted, seed.name)}}};
-  }
+  if (view.PodOf(seed.name) == nullptr) return StartSeed(seed);
   const Health* health = view.HealthOf(seed.name);
   const bool is_up = health != nullptr && health->leader != MemberId{} && view.is_quorate();
-  if (!is_up) return Wait{"Bootstrapping", "the first member is starting"};
+  if (is_up) return Latch(seed);
+  const Pod* pod = view.PodOf(seed.name);
+  if (observed.is_addition_overdue && health == nullptr && !pod->is_deleting) {
+    return DeletePod{seed.name, pod->uid, "the first member did not start in time"};
+  }
+  return Wait{"Bootstrapping", "the first member is starting"};
+}
+
+Step Rules::StartSeed(const Record& seed) const {
+  return CreatePods{{{.member = seed.name,
+                      .is_new_cluster = !seed.has_joined,
+                      .initial_cluster = seed.name + "=" + PeerUrl(wanted, seed.name)}}};
+}
+
+Step Rules::Latch(const Record& seed) const {
   const Listed* listed = view.ListedOf(seed.name);
-  if (view.members().size() != 1 || listed == nullptr) {
+  // Others are there when the status was lost that the id was written into.
+  const bool are_ours = std::ranges::all_of(
+      view.members(), [this](const Listed& one) { return view.RecordOf(one) != nullptr; });
+  const bool is_alone = view.members().size() == 1;
+  if (listed == nullptr || !are_ours || !(is_alone || seed.has_joined)) {
     return Wait{"UnexpectedMember", "the first member is not alone"};
   }
-  if (!seed.has_joined) {
-    Record joined = seed;
-    joined.phase = Phase::kVoter;
-    joined.id = listed->id;
-    joined.has_joined = true;
-    joined.volume_uid = volume->uid;
-    joined.initial_cluster = InitialCluster(seed);
-    return UpdateRecord{joined};
+  if (seed.has_joined) return LatchCluster{view.HealthOf(seed.name)->cluster};
+  Record joined = seed;
+  joined.phase = Phase::kVoter;
+  joined.id = listed->id;
+  joined.has_joined = true;
+  joined.volume_uid = view.VolumeOf(seed.name)->uid;
+  joined.initial_cluster = InitialCluster(seed);
+  return UpdateRecord{joined};
+}
+
+std::optional<Step> Rules::ClearFinishedPod() const {
+  for (const Record& record : observed.records) {
+    const Pod* pod = view.PodOf(record.name);
+    if (pod == nullptr || !pod->is_finished || pod->is_deleting) continue;
+    return DeletePod{record.name, pod->uid, "it has ended and never runs again"};
   }
-  return LatchCluster{health->cluster};
+  return std::nullopt;
 }
 
 std::optional<Step> Rules::RestartPods() const {
@@ -118,8 +139,25 @@ std::optional<Step> Rules::RemoveForeign() const {
   return std::nullopt;
 }
 
+std::optional<Step> Rules::ReplaceUnwanted() const {
+  for (const Record& record : observed.records) {
+    if (!record.is_unwanted) continue;
+    const bool is_safe =
+        view.voters() >= 3 && view.MayRemove(record) && view.learners_or_unstarted() == 0;
+    if (!is_safe) {
+      return Wait{"ReplacementBlocked", "without " + record.name + " there would be no quorum"};
+    }
+    if (auto step = HandOver(record)) return step;
+    Record leaving = record;
+    leaving.phase = Phase::kRemoving;
+    return UpdateRecord{leaving};
+  }
+  return std::nullopt;
+}
+
 std::optional<Step> Rules::Grow() const {
   if (static_cast<int>(observed.records.size()) >= wanted.replicas) return std::nullopt;
+  if (observed.is_backing_off) return Wait{"LearnerStalled", "a new member did not catch up"};
   if (view.has_alarm()) return Wait{"ScalingUp", "an alarm must be cleared first"};
   if (!view.AllVotersParticipate() || !observed.is_settled) {
     return Wait{"ScalingUp",

@@ -15,6 +15,8 @@ struct Rules {
   const Observed& observed;
   const View& view;
 
+  // Pods that have ended for good make room for others.
+  std::optional<Step> ClearFinishedPod() const;
   // A seed of its own grows into the cluster (8.1).
   Step Bootstrap() const;
   // Pods of members that were in the cluster come back on their volumes, all at once (8.2).
@@ -24,12 +26,18 @@ struct Rules {
   // The one member that is on its way in or out (8.3, 8.4).
   std::optional<Step> FinishMember() const;
   std::optional<Step> RemoveForeign() const;
+  // A member whose record a user has deleted (8.5, V5).
+  std::optional<Step> ReplaceUnwanted() const;
   std::optional<Step> Grow() const;
   std::optional<Step> Shrink() const;
 
   bool IsNeeded(const Record& record) const;
   Step FinishRemoval(const Record& record) const;
   Step FinishAddition(const Record& record) const;
+  bool MustGiveUp(const Record& record) const;
+  bool IsOutdated(const Record& record, const Pod& pod) const;
+  Step StartSeed(const Record& seed) const;
+  Step Latch(const Record& seed) const;
   Step Announce(const Record& record) const;
   Step StartLearner(const Record& record, const Listed& listed) const;
   Step PromoteLearner(const Record& record, const Listed& listed) const;

@@ -90,6 +90,7 @@ bool View::IsParticipating(const Record& record) const {
   const Health* health = HealthOf(record.name);
   if (listed == nullptr || listed->is_learner || health == nullptr) return false;
   if (health->cluster != observed_.cluster || health->id != listed->id) return false;
+  if (health->is_corrupt) return false;
   if (health->leader == MemberId{} || health->leader != leader_) return false;
   const std::optional<std::uint64_t> lag = Lag(record.name);
   return lag.has_value() && *lag <= kLagMax;

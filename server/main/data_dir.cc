@@ -79,4 +79,18 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(base::FileSystem& file_sy
   return dir;
 }
 
+void DataDir::GiveUpReserve(base::FileSystem& file_system) const {
+  const auto names = file_system.List(wal_);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    if (!name.ends_with(".tmp")) continue;
+    const std::string path = wal_ + "/" + name;
+    if (const absl::Status removed = file_system.Remove(path); !removed.ok()) {
+      LOG_WARN("failed to remove the log's reserve", {"path", path}, {"error", removed});
+      continue;
+    }
+    LOG_WARN("gave up the log's reserve: no space left on device", {"path", path});
+  }
+}
+
 }  // namespace etcd::server

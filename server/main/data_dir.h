@@ -22,6 +22,9 @@ class DataDir {
   std::string snap() const { return path_ + "/member/snap"; }
   std::string member() const { return path_ + "/member"; }
   std::string engine() const { return member() + "/rocksdb"; }
+  // Deletes the preallocated segments that a log keeps ahead (of a process that has ended: ours is
+  // not open yet), which gives their room to whoever needs it more. The log makes another one.
+  void GiveUpReserve(base::FileSystem& file_system) const;
   // A log was there when the directory was opened.
   bool has_log() const { return has_log_; }
 

@@ -196,6 +196,8 @@ absl::Status Server::Parts::OpenStorage() {
   options.on_fatal = [this](const absl::Status& status) {
     damage.OnFatal("storage engine failed", status);
   };
+  // A start on a full disk must be able to serve reads: what is refused or waits is decided later.
+  options.make_room = [this] { data_dir->GiveUpReserve(file_system); };
   ASSIGN_OR_RETURN(engine, engine::OpenRocksEngine(data_dir->engine(), std::move(options)));
   return absl::OkStatus();
 }

@@ -30,11 +30,13 @@ absl::Status RocksEngine::Open() {
       health_->gate()));
   db_options.env = env_.get();
   db_options.listeners.push_back(health_);
+  if (options_.make_room) health_->gate().Open(options_.make_room);
   ASSIGN_OR_RETURN(OpenedDb opened, OpenDb(db_options, path_, maker_));
   db_ = std::move(opened.db);
   last_generation_.store(opened.families->generation());
   SwapFamilies(std::move(opened.families));
-  health_->gate().Open();
+  health_->gate().Open(nullptr);
+  WatchSpace();
   RefreshSize();
   watch_ = std::thread([this] { Watch(); });
   pthread_setname_np(watch_.native_handle(), "engine-watch");

@@ -34,6 +34,10 @@ struct RocksOptions {
   // Called once, on a background thread or on that of a read, when the engine cannot go on (EIO,
   // damaged file); later writes fail with the same status. Null: it is logged.
   std::function<void(const absl::Status&)> on_fatal{};
+  // What to do when the disk is full while the engine is opened: called once, on the thread that
+  // opens or on one of RocksDB's, to give up what can be spared; then opening waits until there is
+  // room, however long that takes. Null: opening fails at once.
+  std::function<void()> make_room{};
 };
 
 // Opens or creates the engine in a directory. RocksDB's own WAL is off; families flush atomically.

@@ -100,9 +100,10 @@ class WaitingDirectory final : public rocksdb::FSDirectoryWrapper {
 
 }  // namespace
 
-void SpaceGate::Open() {
+void SpaceGate::Open(std::function<void()> make_room) {
   const std::lock_guard lock(mu_);
   is_open_ = true;
+  make_room_ = std::move(make_room);
 }
 
 bool SpaceGate::Close() {
@@ -117,9 +118,14 @@ bool SpaceGate::anybody_waits() const {
 }
 
 bool SpaceGate::Enter() {
-  const std::lock_guard lock(mu_);
-  if (!is_open_) return false;
-  if (++waiting_ == 1) LOG_WARN("storage engine waits for disk space");
+  std::function<void()> make_room;
+  {
+    const std::lock_guard lock(mu_);
+    if (!is_open_) return false;
+    if (++waiting_ == 1) LOG_WARN("storage engine waits for disk space");
+    make_room = std::exchange(make_room_, nullptr);
+  }
+  if (make_room) make_room();
   return true;
 }
 

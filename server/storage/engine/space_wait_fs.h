@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,8 +15,10 @@ namespace etcd::engine {
 // Where file operations wait for room on the disk. Thread-safe.
 class SpaceGate {
  public:
-  // Until Open and after Close an operation that finds no room fails.
-  void Open();
+  // Until Open and after Close an operation that finds no room fails. `make_room` (may be null) is
+  // called by the first one that has to wait, once, before it tries again; another Open takes it
+  // back.
+  void Open(std::function<void()> make_room);
   // False: operations wait, and go on waiting.
   bool Close();
   bool anybody_waits() const;
@@ -28,8 +31,9 @@ class SpaceGate {
 
  private:
   mutable std::mutex mu_;
-  bool is_open_ = false;  // guarded by mu_
-  int waiting_ = 0;       // guarded by mu_
+  bool is_open_ = false;             // guarded by mu_
+  int waiting_ = 0;                  // guarded by mu_
+  std::function<void()> make_room_;  // guarded by mu_
 };
 
 // A file system whose writes wait while the disk is full and go on where they stopped. RocksDB's

@@ -176,8 +176,9 @@ void Compactor::BeginPass(Revision at) {
   pass_at_ = at;
   position_.clear();
   walked_ = false;
+  const std::optional<RevisionPair> kept = index_.NewestOrphan(at);
   std::erase_if(orphans_, [&](const RevisionPair& orphan) {
-    if (orphan.main > at) return false;
+    if (orphan.main > at || orphan == kept) return false;
     // Any size but 0, which would mark a tombstone.
     dropped_.push_back({orphan.main.value(), static_cast<std::uint32_t>(orphan.sub), 1});
     return true;

@@ -260,6 +260,13 @@ void KeyIndex::LoadSorted(absl::FunctionRef<Record*()> next) {
   for (std::size_t level = path.depth; level > 0; --level) RefreshStats(path, level - 1);
 }
 
+std::optional<RevisionPair> KeyIndex::NewestOrphan(Revision at) const {
+  for (auto it = orphans_.rbegin(); it != orphans_.rend(); ++it) {
+    if (it->main <= at) return *it;
+  }
+  return std::nullopt;
+}
+
 void KeyIndex::RefreshStats(const Path& path, std::size_t level) {
   Inner& inner = *path.nodes[level];
   NodeBase* child = inner.children[path.indexes[level]];

@@ -77,6 +77,14 @@ class KeyIndex {
 
   void LoadSorted(absl::FunctionRef<Record*()> next);  // null ends
 
+  // ---- Records without a KeyValue (rev_record.h). etcd has them in its index as versions of a key
+  // "", which no request can name: a compaction keeps the newest, and hashes count it.
+
+  // All that the engine holds, ascending; once, when loading.
+  void SetOrphans(std::vector<RevisionPair> orphans) { orphans_ = std::move(orphans); }
+  // The newest up to `at`, which compaction there keeps.
+  std::optional<RevisionPair> NewestOrphan(Revision at) const;
+
   // ---- Accounting.
 
   struct Usage {
@@ -130,6 +138,7 @@ class KeyIndex {
   mutable base::Mutex turnstile_;
   mutable std::atomic<int> writers_waiting_{0};
   NodeBase* root_;
+  std::vector<RevisionPair> orphans_;  // never changed after loading
 };
 
 }  // namespace etcd::mvcc

@@ -11,14 +11,16 @@ RecordHasher::RecordHasher(const KeyIndex& index, const Range& range)
     : index_(index),
       at_(range.at),
       compact_(range.compact),
-      keeps_nothing_(!range.tombstone_at &&
+      keeps_nothing_(!range.tombstone_at && !index.NewestOrphan(range.at) &&
                      index.Count(KeyBounds{KeyBounds::Kind::kFrom, "", ""}, range.at) == 0),
       crc_(base::UpdateCrc32c(0, "key")) {}
 
 bool RecordHasher::Kept(std::string_view key, const RevisionPair& revision) const {
   // etcd skips nothing when it keeps nothing, so what counts then is what a finished compaction
   // leaves; the wording of this test must not depend on how far the deletion has got.
-  const auto newest = index_.Find(key, keeps_nothing_ ? compact_ : at_);
+  const Revision up_to = keeps_nothing_ ? compact_ : at_;
+  if (key.empty()) return index_.NewestOrphan(up_to) == revision;
+  const auto newest = index_.Find(key, up_to);
   return newest && newest->revision == revision;
 }
 

@@ -36,6 +36,7 @@ StoreImpl::StoreImpl(engine::KvEngine& engine, base::Executor& compaction,
       compact_(loaded.scheduled_compaction),
       compactor_(engine, compaction, options, *index_, pins_, hashes_) {
   pins_.SetCompactRevision(compact_);
+  index_->SetOrphans(loaded.orphans);
   compactor_.SetOrphans(std::move(loaded.orphans));
   compactor_.SetFinished(loaded.finished_compaction);
   if (loaded.scheduled_compaction > loaded.finished_compaction) {

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The disk fills up under writers: reads go on, writes are refused with NOSPACE's text, the member
 never exits, and it writes again within 10 s of room coming back, without a restart. What it
-acknowledged is there, then and after a restart.
+acknowledged is there, then and after a restart. A member that is started on a full disk serves reads
+with the room of the log's reserve; without it, it waits for room and says so.
 
 Full are in turn the log, the backend, the backend without statvfs telling, everything, and a real
 file system of 320 MB where mounting is allowed.
 """
 
 import base64
+import glob
 import http.client
 import json
 import os
@@ -158,7 +160,7 @@ class Run:
                 self.fail(f"writer {number} acknowledged {writer.acknowledged}, found {value}")
 
 
-def with_library(work, masks, hidden, fills_log):
+def with_library(work, masks, hidden, fills_log, kind=Run):
     data_dir = os.path.join(work, "data")
     faults = FaultyIo(work, [data_dir])
     etcd = EtcdProcess(data_dir=data_dir, env=faults.environment(), args=["--snapshot-count=200"])
@@ -171,28 +173,98 @@ def with_library(work, masks, hidden, fills_log):
         if faults.refused_writes == 0 and hidden:
             sys.exit("nothing met the full disk")
         faults.full = 0
-    return etcd, fill, free, fills_log
+    return kind(etcd, fill, free, fills_log)
 
 
-def with_file_system(work):
-    """None where mounting is not allowed."""
+class StartOnFullDisk(Run):
+    """Killed, started on the full disk, killed and started again with nothing left to give up."""
+
+    has_reserve = True
+
+    def __call__(self):
+        self.etcd.start()
+        self.writers = [Writer(self.etcd.client_port, "writer/0")]
+        self.expect(lambda: self.sum("acknowledged") > 200, 60, "no writes")
+        self.writers[0].finish()
+        self.etcd.kill()
+        self.fill()
+        if self.has_reserve:
+            self.start_with_the_reserve()
+            self.etcd.kill()
+            for reserve in glob.glob(os.path.join(self.etcd.data_dir, "member", "wal", "*.tmp")):
+                os.unlink(reserve)
+            self.fill()
+        self.etcd.start(wait_ready=False)
+        self.etcd.wait_log("storage engine waits for disk space", 60)
+        if "ready to serve client requests" in self.etcd.log():
+            self.fail("started without room")
+        self.free()
+        start = time.monotonic()
+        self.etcd.wait_log("ready to serve client requests", 60)
+        if not wait_until(lambda: self.put()[0] == 200, 60):
+            self.fail("no writes after room came back")
+        seconds = time.monotonic() - start
+        self.check_values()
+        return seconds
+
+    def start_with_the_reserve(self):
+        self.etcd.start(wait_ready=False)
+        self.etcd.wait_log("ready to serve client requests", 60)
+        self.etcd.wait_log("gave up the log's reserve: no space left on device")
+        self.check_values()
+        # Once the engine has looked at the disk again, where the log has made another reserve.
+        if not wait_until(lambda: self.put()[1].get("message") == REFUSAL, 60):
+            self.fail("writes are not refused")
+
+    def put(self):
+        return self.etcd.gateway("/v3/kv/put", {"key": encode("other"), "value": ""})
+
+
+class StartWithoutReserve(StartOnFullDisk):
+    has_reserve = False
+
+
+def file_system(work):
+    """A tmpfs, what fills it to the last byte, and what frees it; None: mounting is not allowed."""
     directory = os.path.join(work, "disk")
     os.mkdir(directory)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m", "tmpfs", directory],
                              capture_output=True, check=False)
     if mounted.returncode != 0:
         return None
-    junk = os.path.join(directory, "junk")
+    junk = []
 
     def fill():
-        with open(junk, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(65536))
-            except OSError:
-                pass
-    etcd = EtcdProcess(data_dir=os.path.join(directory, "data"), args=["--snapshot-count=200"])
-    return etcd, fill, lambda: os.unlink(junk), False
+        junk.append(os.path.join(directory, f"junk-{len(junk)}"))
+        with open(junk[-1], "wb", buffering=0) as file:
+            for size in (65536, 1):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError:
+                    pass
+
+    def free():
+        while junk:
+            os.unlink(junk.pop())
+    return os.path.join(directory, "data"), fill, free
+
+
+def with_file_system(work):
+    disk = file_system(work)
+    if disk is None:
+        return None
+    data_dir, fill, free = disk
+    etcd = EtcdProcess(data_dir=data_dir, args=["--snapshot-count=200"])
+    return Run(etcd, fill, free, False)
+
+
+def start_on_file_system(work):
+    disk = file_system(work)
+    if disk is None:
+        return None
+    data_dir, fill, free = disk
+    return StartOnFullDisk(EtcdProcess(data_dir=data_dir), fill, free, False)
 
 
 SCENARIOS = {
@@ -201,21 +273,23 @@ SCENARIOS = {
     "backend, untold": lambda work: with_library(work, ENGINE, 1, False),
     "everything": lambda work: with_library(work, LOG | ENGINE | SNAP | OTHER, 0, False),
     "file system": with_file_system,
+    "backend, at a start": lambda work: with_library(work, ENGINE, 0, False, StartWithoutReserve),
+    "file system, at a start": start_on_file_system,
 }
 
 
 def main():
     for name in sys.argv[1:] or SCENARIOS:
         with tempfile.TemporaryDirectory(prefix="etcd-full-") as work:
-            setting = SCENARIOS[name](work)
-            if setting is None:
+            run = SCENARIOS[name](work)
+            if run is None:
                 print(f"{name}: mounting is not allowed here; left to the other scenarios")
                 continue
             try:
                 print(f"{name} full: ", end="", flush=True)
-                print(f"writes again after {Run(*setting)():.1f} s", flush=True)
+                print(f"writes again after {run():.1f} s", flush=True)
             finally:
-                setting[0].close()
+                run.etcd.close()
                 subprocess.run(["umount", os.path.join(work, "disk")], capture_output=True,
                                check=False)
 

@@ -12,7 +12,8 @@ constexpr ClusterId kCluster{77};
 }  // namespace
 
 bool SimEtcd::IsRunning(const std::string& member) const {
-  return objects_.pods.contains(member) && !down.contains(member);
+  const auto pod = objects_.pods.find(member);
+  return pod != objects_.pods.end() && !pod->second.is_finished && !down.contains(member);
 }
 
 std::size_t SimEtcd::voters() const {
@@ -95,7 +96,8 @@ void SimEtcd::Do(const CreateVolume& step) {
 
 void SimEtcd::Do(const CreatePods& step) {
   for (const CreatePods::One& one : step.pods) {
-    objects_.pods[one.member] = {.uid = fmt::format("p{}", next_uid_++)};
+    objects_.pods[one.member] = {.uid = fmt::format("p{}", next_uid_++),
+                                 .initial_cluster = one.initial_cluster};
     if (!objects_.volumes.contains(one.member)) Fault("pod without a volume: " + one.member);
     if (one.is_new_cluster) {
       if (has_cluster_ && !members_.contains(one.member)) Fault("a second cluster");
@@ -117,7 +119,10 @@ void SimEtcd::Do(const CreatePods& step) {
 }
 
 void SimEtcd::Do(const DeletePod& step) {
-  if (members_.contains(step.member)) Fault("pod of a listed member deleted: " + step.member);
+  const auto member = members_.find(step.member);
+  const bool is_running = member != members_.end() && member->second.has_started &&
+                          !objects_.pods[step.member].is_finished;
+  if (is_running) Fault("pod of a running member deleted: " + step.member);
   objects_.pods.erase(step.member);
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -201,6 +202,51 @@ TEST(RocksEngine, OpeningOnAFullDiskFailsAtOnce) {
   EXPECT_TRUE(absl::IsResourceExhausted(fixture.TryOpen().status()));
   fixture.SetDiskFull(false);
   EXPECT_TRUE(fixture.TryOpen().ok());
+}
+
+// Room that is made at once, and room that comes later.
+TEST(RocksEngine, OpeningOnAFullDiskWaitsForTheRoomThatItAskedFor) {
+  for (const bool is_made_at_once : {true, false}) {
+    EngineFixture* disk = nullptr;
+    std::atomic<int> asked{0};
+    const auto make_room = [&] {
+      ++asked;
+      if (is_made_at_once) disk->SetDiskFull(false);
+    };
+    EngineFixture fixture(EngineKind::kRocks, {.make_room = make_room});
+    disk = &fixture;
+    ASSERT_TRUE(Put(fixture.engine(), "a", "1").ok());
+    ASSERT_TRUE(fixture.engine().Flush().ok());
+    fixture.Close();
+    EXPECT_EQ(asked, 0);
+    fixture.SetDiskFull(true);
+    std::thread frees([&] {
+      if (is_made_at_once) return;
+      EXPECT_TRUE(EngineFixture::WaitUntil([&] { return asked > 0; }));
+      fixture.SetDiskFull(false);
+    });
+    const auto opened = fixture.TryOpen();
+    frees.join();
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ(asked, 1);
+    EXPECT_EQ(**(*opened)->Get(Family::kKey, "a"), "1");
+    // A disk that fills up later is a matter of the running engine.
+    ASSERT_TRUE(Put(**opened, "b", "2").ok());
+    fixture.SetDiskFull(true);
+    EXPECT_TRUE(absl::IsResourceExhausted((*opened)->Flush()));
+    EXPECT_EQ(asked, 1);
+    fixture.SetDiskFull(false);
+    EXPECT_TRUE(EngineFixture::WaitUntil([&] { return (*opened)->AcceptsWrites(); }));
+  }
+}
+
+TEST(RocksEngine, LittleFreeSpaceIsKnownFromTheStart) {
+  EngineFixture fixture(EngineKind::kRocks, {.free_bytes_reserve = 1000});
+  fixture.Close();
+  fixture.fs().SetFreeBytes(999);
+  const auto opened = fixture.TryOpen();
+  ASSERT_TRUE(opened.ok());
+  EXPECT_FALSE((*opened)->AcceptsWrites());
 }
 
 TEST(RocksEngine, LittleFreeSpaceRefusesBeforeTheDiskIsFull) {

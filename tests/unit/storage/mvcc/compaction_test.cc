@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include "server/base/crc32c.h"
 #include "server/base/errc.h"
 #include "server/storage/engine/buckets.h"
 #include "server/storage/engine/mem_engine.h"
+#include "server/storage/mvcc/revision_key.h"
 #include "tests/unit/storage/mvcc/store_fixture.h"
 
 namespace etcd::mvcc {
@@ -330,7 +332,7 @@ TEST_F(CompactionTest, DeletedKeysDisappear) {
 }
 
 // raft-peer-storage.md 8.4 and 8.7: `snapshot restore --bump-revision --mark-compacted`.
-TEST_F(CompactionTest, ABumpedRevisionIsHonouredAndCompactedAway) {
+TEST_F(CompactionTest, ABumpedRevisionIsHonouredAndKept) {
   h.Put("a", "1");
   h.Close();
   engine::WriteBatch batch;
@@ -346,7 +348,35 @@ TEST_F(CompactionTest, ABumpedRevisionIsHonouredAndCompactedAway) {
   EXPECT_EQ(h.All(), "a=1@2");
   EXPECT_EQ(h.Put("a", "2"), Revision(1'000'001));
   h.executor().Run();
+  EXPECT_EQ(h.Records(engine::Family::kKey).size(), 3U);
+  h.CompactFully(Revision(1'000'001));
+  EXPECT_EQ(h.Records(engine::Family::kKey).size(), 2U);  // "a", and the bump, as in etcd
+}
+
+// Go's etcd keeps such a record as the newest version of a key "".
+TEST_F(CompactionTest, OfTwoBumpsTheNewerIsKeptAndHashed) {
+  h.Put("a", "1");
+  h.Close();
+  const std::string first(RevisionKey({Revision(1000), 0}).view());
+  const std::string second(RevisionKey({Revision(2000), 0}).view());
+  engine::WriteBatch batch;
+  for (const std::string& bump : {first, second}) {
+    batch.Put(engine::Family::kKey, bump, "");
+    batch.Put(engine::Family::kRev, bump, "");
+  }
+  batch.Put(engine::Family::kMeta, std::string("meta\0scheduledCompactRev", 24), second);
+  batch.Delete(engine::Family::kMeta, std::string("meta\0currentRevision", 20));
+  ASSERT_TRUE(engine.Write(batch).ok());
+  h.Open();
+  h.executor().Run();
   EXPECT_EQ(h.Records(engine::Family::kKey).size(), 2U);
+  std::uint32_t hash = base::UpdateCrc32c(0, "key");
+  for (const auto it = engine.Scan(engine::Family::kKey, "", ""); it->Valid(); it->Next()) {
+    hash = base::UpdateCrc32c(base::UpdateCrc32c(hash, it->key()), it->value());
+  }
+  const auto computed = h.store().HashKv(Revision(2000));
+  ASSERT_TRUE(computed.ok());
+  EXPECT_EQ(computed->hash, hash);
 }
 
 }  // namespace

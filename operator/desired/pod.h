@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "operator/kube/json.h"
+#include "operator/model/cluster.h"
+#include "operator/model/member.h"
+
+namespace etcd::desired {
+
+// Of the operator, for all clusters.
+struct Settings {
+  std::string server_image{};    // of clusters that name none
+  std::string operator_image{};  // of the guard of the data; empty: pods have none
+  std::string cluster_domain{"cluster.local"};
+  bool has_sleep_action = true;  // the API server knows preStop.sleep
+};
+
+struct PodInput {
+  const model::EtcdCluster& cluster;
+  const model::EtcdMember& member;
+  std::string initial_cluster{};
+  bool is_new_cluster = false;  // --initial-cluster-state
+  std::string role{};           // value of the role label
+  // Of a restore: init containers that run before the server, and volumes that they need.
+  const kube::Json* init_containers = nullptr;
+  const kube::Json* volumes = nullptr;
+};
+
+// A member's pod, fit for Pod Security "restricted" (operator-spec 13). Pure.
+kube::Json PodBody(const PodInput& input, const Settings& settings);
+
+// "--name=...", in a fixed order.
+std::vector<std::string> ServerArguments(const PodInput& input, const Settings& settings);
+
+// Bytes of a quantity that is whole, for example "2Gi"; 0 when it is none.
+std::int64_t QuantityBytes(std::string_view text);
+// Milliseconds of "100ms", "1h30m"; 0 when it is none.
+std::int64_t DurationMs(std::string_view text);
+
+// The uid that all our containers run as.
+inline constexpr int kUser = 65532;
+inline constexpr std::string_view kDataMount = "/var/lib/etcd";
+inline constexpr std::string_view kDataDir = "/var/lib/etcd/data";
+// Names of the containers.
+inline constexpr std::string_view kServerContainer = "etcd";
+inline constexpr std::string_view kGuardContainer = "data-guard";
+
+}  // namespace etcd::desired

@@ -1,0 +1,267 @@
+#include "operator/loop/cluster_controller.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "operator/desired/kinds.h"
+#include "operator/kube/times.h"
+#include "operator/loop/deletion.h"
+#include "operator/loop/measure.h"
+#include "operator/loop/standing.h"
+#include "operator/loop/warnings.h"
+#include "server/base/log.h"
+#include "server/base/status.h"
+
+namespace etcd::loop {
+namespace {
+
+using kube::Json;
+using kube::WorkQueue;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Until the next look.
+constexpr milliseconds kAfterStep{10};
+constexpr milliseconds kInFlight{300};  // something is about to happen
+constexpr seconds kInFlightLong{2};     // and has been for a minute
+constexpr seconds kWaiting{10};         // for somebody else
+constexpr seconds kDegraded{5};
+constexpr seconds kIdle{30};
+constexpr seconds kFluxLong{60};
+constexpr seconds kFiguresEvery{30};  // sizes and indexes alone are no reason to write earlier
+constexpr std::string_view kStatusManager = "etcd-operator-status";
+
+std::vector<kube::WorkKey> KeysOfCluster(const kube::Change& change) {
+  const kube::Object& object = change.after ? change.after : change.before;
+  if (change.before && change.after) {
+    // What we write into the status ourselves is no news.
+    const auto part = [](const kube::Object& of, std::string_view name) {
+      const Json* found = kube::Find(of.json(), {"metadata", name});
+      return found == nullptr ? Json() : *found;
+    };
+    const bool is_same = std::ranges::all_of(
+        std::initializer_list<std::string_view>{"generation", "deletionTimestamp", "annotations",
+                                                "finalizers", "uid"},
+        [&](std::string_view name) {
+          return part(change.before, name) == part(change.after, name);
+        });
+    if (is_same) return {};
+  }
+  return {{std::string(model::EtcdCluster::kKind), object.ns(), object.name()}};
+}
+
+std::vector<kube::WorkKey> KeysOfPart(const kube::Change& change) {
+  const kube::Object& object = change.after ? change.after : change.before;
+  const std::string_view cluster = object.label(desired::kClusterLabel);
+  if (cluster.empty()) return {};
+  return {{std::string(model::EtcdCluster::kKind), object.ns(), std::string(cluster)}};
+}
+
+bool HasFinalizer(const kube::Object& object, std::string_view finalizer) {
+  const Json* all = kube::Find(object.json(), {"metadata", "finalizers"});
+  return all != nullptr && std::ranges::find(*all, finalizer) != all->end();
+}
+
+bool IsNothing(const plan::Step& step) {
+  return std::holds_alternative<plan::Done>(step) || std::holds_alternative<plan::Wait>(step);
+}
+
+ClusterFigures FiguresOf(const Facts& facts, const model::EtcdClusterStatus& status) {
+  ClusterFigures figures{.replicas = facts.cluster.spec.replicas,
+                         .ready = status.ready_replicas.value_or(0),
+                         .voters = status.voters.value_or(0),
+                         .learners = status.learners.value_or(0),
+                         .is_quorate = facts.observed.members.has_value()};
+  for (const model::Condition& condition : status.conditions) {
+    figures.conditions[condition.type] = condition.status == model::ConditionStatus::kTrue    ? 1
+                                         : condition.status == model::ConditionStatus::kFalse ? 0
+                                                                                              : -1;
+  }
+  return figures;
+}
+
+}  // namespace
+
+ClusterController::ClusterController(const kube::ControllerContext& context,
+                                     member::EtcdAccess& etcd, desired::Settings settings,
+                                     Metrics& metrics, MakeSeedParts make_seed_parts)
+    : context_(context),
+      settings_(std::move(settings)),
+      metrics_(metrics),
+      observer_(context_, etcd, settings_),
+      executor_(context_, etcd, settings_, std::move(make_seed_parts)) {}
+
+std::vector<kube::Controller::Watched> ClusterController::watched() const {
+  const std::string ours(desired::kClusterLabel);
+  return {{desired::kClusters, {}, KeysOfCluster}, {desired::kMembers, {}, KeysOfPart},
+          {kube::kPods, ours, KeysOfPart},         {kube::kVolumeClaims, ours, KeysOfPart},
+          {kube::kServices, ours, KeysOfPart},     {kube::kDisruptionBudgets, ours, KeysOfPart}};
+}
+
+WorkQueue::Result ClusterController::Reconcile(const kube::WorkKey& work,
+                                               const std::stop_token& stop) {
+  const kube::ObjectKey key{work.ns, work.name};
+  const std::shared_ptr<Memory> memory = memories_.Of(key);
+  Outcome outcome;
+  absl::StatusOr<Facts> facts = LookAndDecide(key, *memory, outcome);
+  if (kube::Is(facts.status(), kube::ApiErrc::kNotFound)) {
+    memories_.Forget(key);
+    metrics_.DropCluster(key);
+    return {absl::OkStatus(), std::nullopt};
+  }
+  if (!facts.ok()) return {facts.status(), std::nullopt};
+  if (facts->object.is_deleting()) return Delete(*facts, *memory);
+  if (!HasFinalizer(facts->object, desired::kClusterFinalizer)) {
+    memory->is_in_flux = true;
+    return {AddFinalizer(context_.client, desired::kClusters, facts->object,
+                         desired::kClusterFinalizer),
+            kAfterStep};
+  }
+  if (!facts->cluster.spec.paused) {
+    const int voters = facts->observed.members.has_value()
+                           ? static_cast<int>(plan::View(facts->wanted, facts->observed).voters())
+                           : facts->cluster.status.voters.value_or(0);
+    outcome.standing_error = EnsureStanding(context_, *facts, voters, *memory);
+  }
+  if (stop.stop_requested()) return {absl::OkStatus(), std::nullopt};
+  if (outcome.standing_error.ok()) Execute(*facts, *memory, outcome);
+  const absl::Status reported = Report(*facts, outcome, *memory);
+  if (!reported.ok()) return {reported, std::nullopt};
+  return Next(*facts, outcome, *memory);
+}
+
+// From the caches when all was well the last time; whatever is to be done is decided by what the
+// API server itself says.
+absl::StatusOr<Facts> ClusterController::LookAndDecide(const kube::ObjectKey& key, Memory& memory,
+                                                       Outcome& outcome) {
+  for (bool fresh = memory.is_in_flux;; fresh = true) {
+    ASSIGN_OR_RETURN(Facts facts, observer_.Look(key, fresh));
+    observer_.AskMembers(facts);
+    Measure(context_.clock, facts, memory);
+    outcome.step = plan::Decide(facts.wanted, facts.observed);
+    outcome.silent_for.reset();
+    if (memory.silent_since.has_value()) {
+      outcome.silent_for = context_.clock.Now() - *memory.silent_since;
+    }
+    const bool is_idle =
+        std::holds_alternative<plan::Done>(outcome.step) && !facts.object.is_deleting();
+    if (fresh || is_idle) return facts;
+  }
+}
+
+WorkQueue::Result ClusterController::Delete(Facts& facts, Memory& memory) {
+  memory.is_in_flux = true;
+  if (!HasFinalizer(facts.object, desired::kClusterFinalizer)) {
+    return {absl::OkStatus(), std::nullopt};
+  }
+  const absl::StatusOr<bool> is_done = TakeApart(context_, facts);
+  if (!is_done.ok()) return {is_done.status(), std::nullopt};
+  if (!*is_done) {
+    base::IgnoreError(Report(facts, {}, memory), "the deletion goes on all the same");
+  }
+  return {absl::OkStatus(), seconds(1)};
+}
+
+void ClusterController::Execute(const Facts& facts, Memory& memory, Outcome& outcome) {
+  if (IsNothing(outcome.step)) return;
+  const auto begin = context_.clock.Now();
+  outcome.step_error = executor_.Run(outcome.step, facts);
+  const double took = std::chrono::duration<double>(context_.clock.Now() - begin).count();
+  metrics_.StepDone(NameOf(outcome.step), outcome.step_error.ok() ? "success" : "failure", took);
+  if (!outcome.step_error.ok()) {
+    // etcd may say the same for seconds, for example that a member is not connected long enough.
+    std::string told(base::MessageOf(outcome.step_error));
+    if (std::exchange(memory.warned["step"], told) == told) return;
+    LOG_INFO("step refused", {"namespace", facts.object.ns()}, {"cluster", facts.object.name()},
+             {"step", NameOf(outcome.step)}, {"member", MemberOf(outcome.step)},
+             {"error", outcome.step_error});
+    return;
+  }
+  memory.warned.erase("step");
+  memory.flux_since = context_.clock.Now();
+  const auto* update = std::get_if<plan::UpdateRecord>(&outcome.step);
+  const bool has_given_up = update != nullptr && facts.observed.is_addition_overdue &&
+                            update->record.phase == plan::Phase::kRemoving;
+  if (has_given_up) memory.backing_off_until = context_.clock.Now() + kBackOff;
+}
+
+absl::Status ClusterController::Report(const Facts& facts, const Outcome& outcome, Memory& memory) {
+  const std::string now = kube::FormatTime(context_.clock.WallNow());
+  const model::EtcdClusterStatus status = MakeStatus(facts, outcome, settings_, now);
+  metrics_.SetCluster(facts.object.key(), FiguresOf(facts, status));
+  Warn(context_, facts, status, memory);
+  WriteMemberStatus(facts, now);
+  const auto time = context_.clock.Now();
+  const bool has_figures =
+      !memory.status_at.has_value() || time - *memory.status_at >= kFiguresEvery;
+  const bool is_same = !DiffersInSubstance(facts.cluster.status, status);
+  if (is_same && !(has_figures && ToJson(facts.cluster.status) != ToJson(status))) {
+    return absl::OkStatus();
+  }
+  const absl::Status written = WriteStatus(facts, status);
+  // Somebody, perhaps this very reconcile, has changed it since it was read: the next look reports.
+  if (kube::Is(written, kube::ApiErrc::kConflict) || kube::Is(written, kube::ApiErrc::kNotFound)) {
+    return absl::OkStatus();
+  }
+  if (written.ok()) memory.status_at = time;
+  return written;
+}
+
+absl::Status ClusterController::WriteStatus(const Facts& facts,
+                                            const model::EtcdClusterStatus& status) {
+  const Json body = {{"apiVersion", std::string(model::kApiVersion)},
+                     {"kind", std::string(model::EtcdCluster::kKind)},
+                     {"metadata",
+                      {{"name", facts.object.name()},
+                       {"namespace", facts.object.ns()},
+                       {"resourceVersion", std::string(facts.object.resource_version())}}},
+                     {"status", ToJson(status)}};
+  return context_.client.Apply(desired::kClusters, body, "status", kStatusManager).status();
+}
+
+void ClusterController::WriteMemberStatus(const Facts& facts, const std::string& now) {
+  for (const Facts::Member& member : facts.members) {
+    const model::EtcdMemberStatus status = MakeMemberStatus(facts, member, now);
+    if (status == member.record.status) continue;
+    const Json patch = {
+        {"metadata", {{"resourceVersion", std::string(member.object.resource_version())}}},
+        {"status", ToJson(status)}};
+    base::IgnoreError(
+        context_.client
+            .Patch(desired::kMembers, member.object.key(), kube::PatchType::kMerge, patch, "status")
+            .status(),
+        "it only informs, and comes again");
+  }
+}
+
+WorkQueue::Result ClusterController::Next(const Facts& facts, const Outcome& outcome,
+                                          Memory& memory) const {
+  memory.is_in_flux = !std::holds_alternative<plan::Done>(outcome.step);
+  if (!outcome.standing_error.ok()) return {outcome.standing_error, std::nullopt};
+  if (!outcome.step_error.ok() && !IsRefusalForNow(outcome.step_error) &&
+      !kube::Is(outcome.step_error, kube::ApiErrc::kConflict)) {
+    return {outcome.step_error, std::nullopt};
+  }
+  const auto now = context_.clock.Now();
+  if (!memory.is_in_flux) {
+    memory.flux_since.reset();
+    const plan::View view(facts.wanted, facts.observed);
+    return {absl::OkStatus(), view.AllVotersParticipate() ? kIdle : kDegraded};
+  }
+  if (!memory.flux_since.has_value()) memory.flux_since = now;
+  const bool is_long = now - *memory.flux_since > kFluxLong;
+  const auto in_flight = is_long ? std::chrono::nanoseconds(kInFlightLong) : kInFlight;
+  const auto* wait = std::get_if<plan::Wait>(&outcome.step);
+  if (wait == nullptr) {
+    return {absl::OkStatus(), outcome.step_error.ok() ? kAfterStep : in_flight};
+  }
+  const bool is_near = wait->reason == "Bootstrapping" || wait->reason == "ScalingUp" ||
+                       wait->reason == "ScalingDown" || wait->reason == "QuorumLost";
+  return {absl::OkStatus(), is_near ? in_flight : kWaiting};
+}
+
+}  // namespace etcd::loop

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "operator/kube/client.h"
+#include "operator/kube/informer.h"
+#include "operator/kube/work_queue.h"
+#include "server/metrics/registry.h"
+
+namespace etcd::loop {
+
+// What /metrics shows of one cluster. Vanishes with it.
+struct ClusterFigures {
+  int replicas = 0;  // wanted
+  int ready = 0;
+  int voters = 0;
+  int learners = 0;
+  bool is_quorate = false;
+  std::map<std::string, double> conditions{};  // type -> 1 true, 0 false, -1 unknown
+};
+
+// The operator's metrics (operator-spec 15). Thread-safe.
+class Metrics final : public kube::ClientObserver, public kube::InformerObserver {
+ public:
+  explicit Metrics(std::string version);
+
+  void Reconciled(std::string_view kind, bool is_ok, double seconds);
+  void StepDone(std::string_view type, std::string_view result, double seconds);
+  void SetCluster(const kube::ObjectKey& key, ClusterFigures figures);
+  void DropCluster(const kube::ObjectKey& key);
+  void SetLeader(bool is_leader);
+  void SetQueue(const kube::QueueCore::Stats& stats);
+
+  void OnRequest(std::string_view method, const kube::Resource& resource, int code,
+                 std::chrono::nanoseconds took) override;
+  void OnWatchEnded(const kube::Resource& resource, const absl::Status& reason) override;
+  void OnListed(const kube::Resource& resource, std::size_t objects) override;
+  void OnListFailed(const kube::Resource& resource, const absl::Status& reason) override;
+
+  // Prometheus' text format.
+  std::string Text();
+  metrics::Registry& registry() { return registry_; }
+
+ private:
+  void ShowClusters();
+  void Count(std::string_view name, std::string_view help, const metrics::Labels& labels);
+  void Observe(std::string_view name, std::string_view help, const metrics::Labels& labels,
+               double seconds);
+
+  std::mutex mu_;
+  metrics::Registry registry_;  // additions of one name are guarded by mu_
+  std::map<std::pair<std::string, metrics::Labels>, metrics::Counter*> counters_;
+  std::map<std::pair<std::string, metrics::Labels>, metrics::Histogram*> histograms_;
+  std::map<kube::ObjectKey, ClusterFigures> clusters_;  // guarded by mu_
+  metrics::Gauge& leader_;
+  metrics::Gauge &queue_depth_, &queue_oldest_;
+  metrics::Counter &queue_adds_, &queue_retries_;
+};
+
+}  // namespace etcd::loop

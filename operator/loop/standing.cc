@@ -1,0 +1,87 @@
+#include "operator/loop/standing.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "operator/desired/kinds.h"
+#include "operator/desired/objects.h"
+#include "operator/desired/urls.h"
+#include "server/base/status.h"
+
+namespace etcd::loop {
+namespace {
+
+// Of kinds that are not watched.
+constexpr std::chrono::minutes kApplyAgain{10};
+
+absl::Status EnsureOne(const kube::ControllerContext& context, const desired::Wanted& wanted,
+                       Memory& memory) {
+  const std::string name(kube::TextAt(wanted.body, {"metadata", "name"}));
+  const std::string ns(kube::TextAt(wanted.body, {"metadata", "namespace"}));
+  Memory::Applied& applied = memory.applied[std::string(wanted.resource.kind) + "/" + name];
+  std::string body = kube::DumpJson(wanted.body);
+  const auto now = context.clock.Now();
+  if (applied.body == body) {
+    const kube::Store* store = context.caches.StoreOf(wanted.resource, ns);
+    const kube::Object seen = store == nullptr ? kube::Object() : store->Get({ns, name});
+    const bool is_same = seen && seen.resource_version() == applied.resource_version;
+    const bool is_recent = store == nullptr && now - applied.at < kApplyAgain;
+    if (is_same || is_recent) return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const kube::Object object, context.client.Apply(wanted.resource, wanted.body));
+  applied = {std::move(body), std::string(object.resource_version()), now};
+  return absl::OkStatus();
+}
+
+bool IsSlotService(const Facts& facts, const kube::Object& service) {
+  for (int slot = 0; slot < 64; ++slot) {
+    if (service.name() == desired::SlotService(facts.cluster.metadata.name, slot)) return true;
+  }
+  return false;
+}
+
+// Services of slots that are no longer wanted and have no member any more.
+absl::Status RemoveOldServices(const kube::ControllerContext& context, const Facts& facts,
+                               std::set<std::string> names) {
+  const kube::Store* store = context.caches.StoreOf(kube::kServices, facts.object.ns());
+  if (store == nullptr) return absl::OkStatus();
+  for (const Facts::Member& member : facts.members) {
+    names.insert(desired::SlotService(facts.cluster.metadata.name, member.record.spec.slot));
+  }
+  for (const kube::Object& service : store->Group(facts.object.ns() + "/" + facts.object.name())) {
+    const bool is_ours = service.controller_uid() == facts.object.uid();
+    if (!is_ours || names.contains(service.name()) || !IsSlotService(facts, service)) continue;
+    RETURN_IF_ERROR(
+        context.client.Delete(kube::kServices, service.key(), {.uid = std::string(service.uid())}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EnsureBudget(const kube::ControllerContext& context, const Facts& facts, int voters,
+                          Memory& memory) {
+  const std::optional<kube::Json> budget = desired::DisruptionBudget(facts.cluster, voters);
+  if (budget.has_value()) return EnsureOne(context, {kube::kDisruptionBudgets, *budget}, memory);
+  const kube::Store* store = context.caches.StoreOf(kube::kDisruptionBudgets, facts.object.ns());
+  const kube::Object old = store == nullptr ? kube::Object() : store->Get(facts.object.key());
+  if (!old || old.controller_uid() != facts.object.uid()) return absl::OkStatus();
+  return context.client.Delete(kube::kDisruptionBudgets, old.key(),
+                               {.uid = std::string(old.uid())});
+}
+
+}  // namespace
+
+absl::Status EnsureStanding(const kube::ControllerContext& context, const Facts& facts, int voters,
+                            Memory& memory) {
+  std::set<std::string> services;
+  for (const desired::Wanted& wanted : desired::StandingObjects(facts.cluster)) {
+    services.emplace(kube::TextAt(wanted.body, {"metadata", "name"}));
+    RETURN_IF_ERROR(EnsureOne(context, wanted, memory));
+  }
+  RETURN_IF_ERROR(RemoveOldServices(context, facts, std::move(services)));
+  return EnsureBudget(context, facts, voters, memory);
+}
+
+}  // namespace etcd::loop

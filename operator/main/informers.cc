@@ -1,0 +1,103 @@
+#include "operator/main/informers.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "operator/desired/kinds.h"
+#include "server/base/check.h"
+
+namespace etcd::op {
+namespace {
+
+// Twice the longest watch.
+constexpr std::chrono::minutes kSilenceMax{20};
+
+std::string NameOf(const kube::Resource& resource) {
+  return std::string(resource.group) + "/" + std::string(resource.plural);
+}
+
+std::string GroupOf(const kube::Object& object) {
+  const std::string_view cluster = object.label(desired::kClusterLabel);
+  return cluster.empty() ? std::string() : object.ns() + "/" + std::string(cluster);
+}
+
+}  // namespace
+
+Informers::Informers(kube::Client& client, const base::Clock& clock,
+                     std::vector<std::string> namespaces, kube::InformerObserver* observer)
+    : client_(client), clock_(clock), namespaces_(std::move(namespaces)), observer_(observer) {
+  if (namespaces_.empty()) namespaces_.emplace_back();
+}
+
+void Informers::Watch(const std::vector<kube::Controller::Watched>& watched,
+                      kube::WorkQueue& queue) {
+  queue_ = &queue;
+  for (const kube::Controller::Watched& one : watched) {
+    Kind& kind = kinds_[NameOf(one.resource)];
+    CHECK(kind.keys_of.empty() || kind.label_selector == one.label_selector)
+        << "two selectors for " << one.resource.plural;
+    kind.resource = one.resource;
+    kind.label_selector = one.label_selector;
+    kind.keys_of.push_back(one.keys_of);
+  }
+}
+
+void Informers::Prepare() {
+  std::uint64_t seed = static_cast<std::uint64_t>(clock_.Now().time_since_epoch().count());
+  for (auto& [name, kind] : kinds_) {
+    const auto on_change = [this, &kind = kind](const kube::Change& change) {
+      for (const auto& keys_of : kind.keys_of) {
+        for (const kube::WorkKey& key : keys_of(change)) queue_->Add(key);
+      }
+    };
+    for (const std::string& ns : namespaces_) {
+      kube::InformerOptions options{.resource = kind.resource,
+                                    .ns = ns,
+                                    .label_selector = kind.label_selector,
+                                    .seed = ++seed,
+                                    .group_of = GroupOf,
+                                    .observer = observer_};
+      kind.informers[ns] =
+          std::make_unique<kube::Informer>(client_, clock_, std::move(options), on_change);
+    }
+  }
+}
+
+void Informers::Start() {
+  for (auto& [name, kind] : kinds_) {
+    for (auto& [ns, informer] : kind.informers) informer->Start();
+  }
+}
+
+void Informers::Stop() {
+  for (auto& [name, kind] : kinds_) {
+    for (auto& [ns, informer] : kind.informers) informer->Stop();
+  }
+}
+
+bool Informers::have_synced() const {
+  return std::ranges::all_of(kinds_, [](const auto& kind) {
+    return std::ranges::all_of(kind.second.informers,
+                               [](const auto& one) { return one.second->has_synced(); });
+  });
+}
+
+bool Informers::are_alive() const {
+  const auto now = clock_.Now();
+  return std::ranges::all_of(kinds_, [&](const auto& kind) {
+    return std::ranges::all_of(kind.second.informers, [&](const auto& one) {
+      return now - one.second->last_alive() < kSilenceMax;
+    });
+  });
+}
+
+const kube::Store* Informers::StoreOf(const kube::Resource& resource, const std::string& ns) const {
+  const auto kind = kinds_.find(NameOf(resource));
+  if (kind == kinds_.end()) return nullptr;
+  auto informer = kind->second.informers.find(ns);
+  if (informer == kind->second.informers.end()) informer = kind->second.informers.find("");
+  return informer == kind->second.informers.end() ? nullptr : &informer->second->store();
+}
+
+}  // namespace etcd::op
