@@ -7,6 +7,9 @@ namespace etcd::cluster {
 namespace {
 
 constexpr auto kReconnectInterval = std::chrono::milliseconds(20);
+// An attempt that takes longer met a host that does not even refuse. It holds everything up.
+constexpr auto kRefused = std::chrono::milliseconds(100);
+constexpr auto kMuteInterval = std::chrono::seconds(3);
 constexpr auto kSilence = std::chrono::milliseconds(500);
 
 }  // namespace
@@ -19,7 +22,11 @@ void Endpoint::Tick(SteadyClock::time_point now) {
   if (connection_ == nullptr && now >= next_attempt_) {
     next_attempt_ = now + kReconnectInterval;
     connection_ = bench::Connection::TryConnect(loop_, host_, port_);
-    if (connection_ != nullptr) connection_->OnBroken([this] { broken_ = true; });
+    if (connection_ != nullptr) {
+      connection_->OnBroken([this] { broken_ = true; });
+    } else if (SteadyClock::now() - now > kRefused) {
+      next_attempt_ = SteadyClock::now() + kMuteInterval;
+    }
   }
   if (connection_ != nullptr) connection_->Flush();
 }

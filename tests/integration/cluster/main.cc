@@ -161,9 +161,9 @@ class Client {
     };
     return fmt::format(
         "{{\"writes\": {}, \"reads\": {}, \"longest_gap_ms\": {:.1f}, \"slowest_ms\": {:.1f}, "
-        "\"head\": {}, \"failed_writes\": {}, \"errors\": {{{}}}}}",
+        "\"head\": {}, \"failed_writes\": {}, \"failed_twice\": {}, \"errors\": {{{}}}}}",
         report.writes, report.reads, ms(report.longest_gap), ms(report.slowest), ledger_.head(),
-        report.failed_writes, errors);
+        report.failed_writes, report.failed_twice, errors);
   }
 
   // ---- The end: every member must come to the same history.

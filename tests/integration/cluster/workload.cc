@@ -48,7 +48,7 @@ void Workload::Tick(SteadyClock::time_point now) {
     if (operation->given_up || now - operation->started < options_.patience) continue;
     operation->given_up = true;
     ++report_.errors["no answer in time"];
-    if (!operation->is_read) ++report_.failed_writes;
+    if (!operation->is_read) OnFailed(*operation);
     writers_[operation->writer].busy = false;
     --open_;
   }
@@ -117,7 +117,7 @@ void Workload::OnEnd(const std::shared_ptr<Operation>& operation,
   ++report_.errors[trailer.status == 0 ? "not a response" : trailer.text];
   if (operation->is_read) return;
   unknown_.push_back(operation);
-  if (!operation->given_up) ++report_.failed_writes;
+  if (!operation->given_up) OnFailed(*operation);
 }
 
 // Into operation.answer, as the answer of a transaction or of a range.
@@ -160,8 +160,16 @@ void Workload::Learn(const Operation& operation) {
   ++report_.reads;
 }
 
+void Workload::OnFailed(const Operation& operation) {
+  ++report_.failed_writes;
+  bool& failed = writers_[operation.writer].failed;
+  if (failed) ++report_.failed_twice;
+  failed = true;
+}
+
 void Workload::OnAcknowledged(const Operation& operation) {
   const auto now = SteadyClock::now();
+  if (!operation.given_up) writers_[operation.writer].failed = false;
   ++report_.writes;
   report_.longest_gap = std::max<std::chrono::nanoseconds>(report_.longest_gap, now - last_write_);
   report_.slowest = std::max<std::chrono::nanoseconds>(report_.slowest, now - operation.started);

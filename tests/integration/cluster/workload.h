@@ -32,6 +32,7 @@ class Workload {
     std::int64_t writes = 0;  // acknowledged
     std::int64_t reads = 0;   // linearizable
     std::int64_t failed_writes = 0;
+    std::int64_t failed_twice = 0;  // writes of a writer whose write before had failed as well
     std::map<std::string, std::int64_t> errors;  // of all calls, by text
     std::chrono::nanoseconds longest_gap{0};     // without an acknowledged write
     std::chrono::nanoseconds slowest{0};         // acknowledged write
@@ -71,6 +72,7 @@ class Workload {
   struct Writer {
     SteadyClock::time_point due;
     bool busy = false;
+    bool failed = false;  // its last write
     std::int64_t counter = 0;
   };
 
@@ -85,6 +87,7 @@ class Workload {
   bool Parse(Operation& operation, std::string_view answer);
   void Learn(const Operation& operation);
   void OnAcknowledged(const Operation& operation);
+  void OnFailed(const Operation& operation);
   void Release(Operation& operation);
   std::string DrawKey();
   std::string NextValue(std::size_t writer);

@@ -1,0 +1,193 @@
+"""The user's story, as steps: each waits for what it is about, under a load that judges every answer."""
+
+import os
+import subprocess
+import time
+
+import objects
+from bed import ROOT, Failed, condition_of
+from load import Load
+
+SYSTEM = "etcd-system"
+# Bars of the project for the testbed, in seconds (docs/performance.md). A machine that does other
+# work as well misses them: they are printed, only far misses fail.
+CREATE_BAR = 20
+SCALE_STEP_BAR = 10
+PATIENCE = 240
+
+
+def local(image):
+    return {"repository": f"localhost/{image}", "tag": "dev"}
+
+
+def image_flags(prefix, image):
+    return ["--set", f"{prefix}.repository=localhost/{image}", "--set", f"{prefix}.tag=dev"]
+
+
+class S3Server:
+    """versitygw in the control plane's network, with one bucket."""
+
+    def __init__(self, bed):
+        built = subprocess.run([os.path.join(ROOT, "tests/integration/backup/build_versitygw.sh")],
+                               stdout=subprocess.PIPE, text=True, check=False)
+        if built.returncode != 0:
+            raise SystemExit(built.returncode)
+        self._program = built.stdout.strip()
+        self._bed = bed
+        self.folder = bed.path("s3")
+        self._process = None
+
+    def __enter__(self):
+        os.makedirs(os.path.join(self.folder, objects.BUCKET))
+        keys = objects.S3_KEYS
+        from bed import TESTBED  # pylint: disable=import-outside-toplevel
+        with open(self._bed.path("s3.log"), "wb") as log:
+            self._process = subprocess.Popen(
+                [TESTBED, "exec", "env", f"ROOT_ACCESS_KEY={keys['AWS_ACCESS_KEY_ID']}",
+                 f"ROOT_SECRET_KEY={keys['AWS_SECRET_ACCESS_KEY']}", self._program,
+                 "--port", f":{objects.S3_PORT}", "posix", self.folder],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
+
+    def files(self):
+        """Names and sizes of all that is stored."""
+        return {os.path.relpath(os.path.join(folder, name), self.folder):
+                os.path.getsize(os.path.join(folder, name))
+                for folder, _, names in os.walk(self.folder) for name in names}
+
+
+class Story:
+    def __init__(self, bed):
+        self.bed = bed
+        self.began = time.monotonic()
+        self.figures = {}
+        self.load = None
+
+    def step(self, title):
+        print(f"\n== {title} ({time.monotonic() - self.began:.0f} s)", flush=True)
+
+    def figure(self, name, seconds, bar=None):
+        self.figures[name] = seconds
+        against = f" (bar {bar} s)" if bar else ""
+        print(f"   {name}: {seconds:.1f} s{against}", flush=True)
+
+    # ---- The operator.
+
+    def install_operator(self):
+        self.bed.helm("install", "etcd-operator", os.path.join(ROOT, "charts/etcd-operator"),
+                      "--namespace", SYSTEM, "--create-namespace",
+                      *image_flags("image", "etcd-operator"), *image_flags("serverImage", "etcd"))
+        self.bed.kubectl("rollout", "status", "deployment/etcd-operator", "--namespace", SYSTEM,
+                         "--timeout=120s", timeout=130)
+
+    def operator_pods(self):
+        return self.bed.list("pods", "app.kubernetes.io/name=etcd-operator", SYSTEM)
+
+    # ---- Clusters.
+
+    def cluster(self, name):
+        return self.bed.get("etcdclusters", name) or {}
+
+    def is_settled(self, name, members):
+        """The status, once so many voters are Ready and nothing is going on."""
+        cluster = self.cluster(name)
+        status = cluster.get("status", {})
+        is_seen = status.get("observedGeneration") == cluster.get("metadata", {}).get("generation")
+        counts = [status.get(field) for field in ("voters", "readyReplicas", "replicas")]
+        is_there = condition_of(cluster, "Available").get("status") == "True"
+        is_moving = condition_of(cluster, "Progressing").get("status") == "True"
+        if is_seen and counts == [members] * 3 and is_there and not is_moving:
+            return status
+        return None
+
+    def wait_settled(self, name, members, seconds=PATIENCE):
+        try:
+            return self.bed.wait(f"{name} with {members} members",
+                                 lambda: self.is_settled(name, members), seconds)
+        except Failed as failure:
+            raise Failed(f"{failure}\nstatus: {self.cluster(name).get('status')}") from failure
+
+    def create(self, name, replicas=3, sets=()):
+        self.bed.helm("install", name, os.path.join(ROOT, "charts/etcd-cluster"),
+                      "--set", f"cluster.replicas={replicas}", "--set", "cluster.storage.size=1Gi",
+                      "--set", "cluster.resources.requests.cpu=20m",
+                      "--set", "cluster.resources.requests.memory=64Mi", *sets)
+        _, seconds = self.wait_settled(name, replicas)
+        self.figure(f"create {name} to Available", seconds, CREATE_BAR)
+
+    def start_load(self, name):
+        self.load = Load(self.bed, name)
+        self.load.wait_writes(100)
+
+    def end_load(self):
+        verdict = self.load.finish()
+        self.load.close()
+        self.load = None
+        print(f"   {verdict['checked']} answers judged up to revision {verdict['head']}, lost: 0",
+              flush=True)
+
+    def scale(self, name, members):
+        before = self.cluster(name)["spec"]["replicas"]
+
+        def action():
+            self.bed.kubectl("scale", f"etcdcluster/{name}", f"--replicas={members}")
+            return self.wait_settled(name, members, PATIENCE * abs(members - before))[1]
+        seconds = self.load.during(f"{before} -> {members}", action)
+        self.figure(f"a step of {before} -> {members}", seconds / abs(members - before),
+                    SCALE_STEP_BAR)
+
+    def delete_a_pod(self, name, leader=True):
+        status = self.cluster(name)["status"]
+        victim = status.get("leader") if leader else None
+        if not victim:
+            victim = next(m["name"] for m in status["members"])
+        old = self.bed.get("pods", victim)["metadata"]["uid"]
+        members = status["voters"]
+
+        def is_back():
+            pod = self.bed.get("pods", victim)
+            return pod and pod["metadata"]["uid"] != old and self.is_settled(name, members)
+
+        def action():
+            self.bed.kubectl("delete", "pod", victim, "--wait=false")
+            return self.bed.wait(f"{victim} is back", is_back, PATIENCE)[1]
+        self.figure(f"{victim} deleted and back",
+                    self.load.during(f"pod {victim} deleted", action))
+
+    # ---- Backups.
+
+    def wait_backup(self, name, seconds=PATIENCE):
+        def ended():
+            backup = self.bed.get("etcdbackups", name)
+            phase = (backup or {}).get("status", {}).get("phase")
+            return backup if phase in ("Completed", "Failed") else None
+        backup, took = self.bed.wait(f"backup {name}", ended, seconds)
+        if backup["status"]["phase"] == "Failed":
+            raise Failed(f"backup {name}: {backup['status']}")
+        if condition_of(backup, "Verified").get("status") != "True":
+            raise Failed(f"backup {name} is not verified: {backup['status']}")
+        self.figure(f"backup {name}", took)
+        return backup["status"]["artifact"]
+
+    def back_up(self, name, cluster, destination=None):
+        self.bed.apply(objects.backup(name, cluster, destination))
+        return self.wait_backup(name)
+
+    def wait_restored(self, name, cluster, members):
+        def ended():
+            restore = self.bed.get("etcdrestores", name)
+            phase = (restore or {}).get("status", {}).get("phase")
+            return restore if phase in ("Completed", "Failed") else None
+        restore, took = self.bed.wait(f"restore {name}", ended, 2 * PATIENCE)
+        if restore["status"]["phase"] == "Failed":
+            raise Failed(f"restore {name}: {restore['status']}")
+        self.figure(f"restore {name}", took)
+        self.wait_settled(cluster, members)
+
+    def cluster_spec(self, replicas=3):
+        return {"replicas": replicas, "storage": {"size": "1Gi"},
+                "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
