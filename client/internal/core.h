@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <etcdserverpb/rpc.grpc.pb.h>
 #include <functional>
 #include <memory>
 #include <mutex>
