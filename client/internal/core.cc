@@ -239,8 +239,9 @@ bool Core::MayRepeat(Running& call, Endpoint& endpoint, const absl::Status& stat
     std::erase_if(call.endpoints, [&](const auto& one) { return one.get() == &endpoint; });
     return true;
   }
+  // The end of an attempt's time comes from this side, or from a server that keeps it too.
   const bool has_no_answer =
-      !errc.has_value() && (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status));
+      absl::IsDeadlineExceeded(status) || (absl::IsUnavailable(status) && !errc.has_value());
   if (has_no_answer) endpoint.Suspect();
   if (WasNeverSent(status)) return !call.is_named;
   if (!call.MayRunTwice()) return false;

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <netinet/in.h>
+#include <random>
 #include <sstream>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
@@ -27,15 +29,35 @@ sockaddr_in Loopback(std::uint16_t port) {
   return address;
 }
 
-// A port that was free a moment ago; the process that takes it binds it again.
-std::uint16_t FreePort() {
+// As tests/support/etcd_process.py: below what the kernel gives to connections, and held by a lock
+// on a file for the life of this process, so that no other test takes it.
+constexpr int kFirstPort = 12000;
+constexpr int kPorts = 20000;
+
+bool Reserve(std::uint16_t port) {
+  const auto folder = std::filesystem::temp_directory_path() / "etcd-test-ports";
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  const std::string file = folder / std::to_string(port);
+  const int lock = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof address;
-  ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const sockaddr_in address = Loopback(port);
+  const bool is_ours = lock >= 0 && ::flock(lock, LOCK_EX | LOCK_NB) == 0 &&
+                       ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   ::close(fd);
-  return ntohs(address.sin_port);
+  if (!is_ours && lock >= 0) ::close(lock);
+  return is_ours;
+}
+
+std::uint16_t FreePort() {
+  std::random_device random;
+  std::uniform_int_distribution<int> ports(kFirstPort, kFirstPort + kPorts - 1);
+  while (true) {
+    const auto port = static_cast<std::uint16_t>(ports(random));
+    if (Reserve(port)) return port;
+  }
 }
 
 std::string Base64(std::string_view bytes) {
@@ -128,8 +150,16 @@ void PeerEtcd::Spawn() const {
 }
 
 bool PeerEtcd::Start(std::chrono::seconds deadline) {
+  Launch();
+  return AwaitReady(deadline);
+}
+
+void PeerEtcd::Launch() {
   pid_ = ::fork();
   if (pid_ == 0) Spawn();
+}
+
+bool PeerEtcd::AwaitReady(std::chrono::seconds deadline) {
   const auto end = steady_clock::now() + deadline;
   while (steady_clock::now() < end) {
     if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
@@ -141,6 +171,15 @@ bool PeerEtcd::Start(std::chrono::seconds deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));  // poll interval, not a wait
   }
   return false;
+}
+
+void PeerEtcd::Signal(int signal) const {
+  if (pid_ > 0) ::kill(pid_, signal);
+}
+
+void PeerEtcd::Kill() {
+  Signal(SIGKILL);
+  Stop();
 }
 
 int PeerEtcd::Stop() {

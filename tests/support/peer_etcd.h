@@ -29,8 +29,15 @@ class PeerEtcd {
 
   // True when the member serves clients; false when it exited or did not come up in time.
   bool Start(std::chrono::seconds deadline = std::chrono::seconds(30));
+  // The halves of Start, for members that serve only together.
+  void Launch();
+  bool AwaitReady(std::chrono::seconds deadline = std::chrono::seconds(30));
   // SIGTERM and wait. The exit status, -1 when it was not running.
   int Stop();
+  // SIGKILL and wait.
+  void Kill();
+  // SIGSTOP, SIGCONT, ...
+  void Signal(int signal) const;
 
   // Through the JSON gateway. False on any error.
   bool Put(std::string_view key, std::string_view value);

@@ -145,6 +145,18 @@ TEST(Hostile, CloseEndsTheWaitForAConnection) {
   EXPECT_TRUE(WasNeverSent(put.get()));
 }
 
+TEST(Hostile, AConnectionThatHasEndedIsNotUsed) {
+  auto server = std::make_unique<ScriptedServer>();
+  server->Always(kStatusPath, absl::OkStatus());
+  server->Start();
+  const std::string endpoint = server->endpoint();
+  const auto client = ClientOf({endpoint});
+  ASSERT_TRUE(client->Status(Named(endpoint)).ok());
+  server.reset();
+  const auto put = client->Put(SomePut(), Named(endpoint));
+  EXPECT_TRUE(WasNeverSent(put.status())) << put.status();
+}
+
 TEST(Hostile, AServerThatComesBackIsFoundAtOnce) {
   auto server = std::make_unique<ScriptedServer>();
   server->Always(kStatusPath, absl::OkStatus());
