@@ -60,7 +60,7 @@ class ReadmeTest(unittest.TestCase):
     def run_to_end(self, command, environment, _):
         result = subprocess.run(["bash", "-o", "pipefail", "-c", command], env=environment,
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                timeout=30, check=False)
+                                timeout=60, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
         return self.trimmed(result.stdout)
 
@@ -104,7 +104,7 @@ class ReadmeTest(unittest.TestCase):
                 def listed():
                     result = subprocess.run(
                         ["etcdctl", f"--endpoints=127.0.0.1:{clients[2]}", "member", "list"],
-                        env=etcdctl_environment(), capture_output=True, text=True, timeout=30,
+                        env=etcdctl_environment(), capture_output=True, text=True, timeout=60,
                         check=False)
                     return result.stdout.count("started") == 3
                 self.assertTrue(wait_until(listed, 60))

@@ -1,4 +1,3 @@
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -175,12 +174,9 @@ TEST_P(WalPeer, OursReadsAcrossEtcdsSegments) {
   peer->Stop();
   const auto files = WalFiles(data);
   ASSERT_EQ(files.size(), 2U);
-  const auto start = std::chrono::steady_clock::now();
   const auto booted = Boot(data);
-  const auto took = std::chrono::steady_clock::now() - start;
   ASSERT_TRUE(booted.ok()) << booted.status();
   EXPECT_GT(booted->replay.entries.size(), 66U);
-  EXPECT_LT(took, std::chrono::seconds(2)) << "66 MB";
   if (WritesEveryField()) ExpectSameBytesWrittenAgain(files);
 }
 

@@ -10,6 +10,7 @@ Members listen on loopback with ports from the kernel, or, with a Network (netwo
 namespace of its own, so that they can be cut off from each other.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -160,8 +161,9 @@ class Cluster(Started):
             out[member.name] = (answer["hash"], answer.get("compact_revision", 0))
         return out
 
-    def expect_equal_hashes(self, timeout=30.0):
-        """Of what each member has at the newest revision, when all have compacted to the same one."""
+    def expect_equal_hashes(self, timeout=90.0):
+        """Of what each member has at the newest revision, when all have compacted to the same one.
+        Nobody may write meanwhile (ClusterLoad.paused): the members are asked one after the other."""
         found = {}
 
         def comparable():
@@ -190,7 +192,7 @@ class Cluster(Started):
             member.start(wait_ready=not learner)
         return member
 
-    def promote(self, member, timeout=30.0):
+    def promote(self, member, timeout=60.0):
         """When the learner has caught up."""
         wait_until(lambda: member.status() is not None, timeout)
         self._retry(lambda: self.leader().etcdctl_result("member", "promote", self.id_of(member)),
@@ -202,7 +204,7 @@ class Cluster(Started):
         self.members.remove(member)
         member.kill()
 
-    def _retry(self, command, timeout=30.0):
+    def _retry(self, command, timeout=60.0):
         """Until the command succeeds; for what is refused while the cluster is not healthy yet."""
         last = []
 
@@ -258,7 +260,7 @@ class ClusterLoad:
         chosen = self.cluster.members if members is None else members
         self._ask("endpoints " + ",".join(member.endpoint() for member in chosen))
 
-    def wait_writes(self, count=200, timeout=30.0):
+    def wait_writes(self, count=200, timeout=60.0):
         """Until so many more writes were acknowledged."""
         wanted = self.report()["writes"] + count
         if not wait_until(lambda: self.report()["writes"] >= wanted, timeout):
@@ -272,11 +274,19 @@ class ClusterLoad:
     def resume(self):
         self._process.send_signal(signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def paused(self):
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
+
     def finish(self, timeout=180.0):
         """Its verdict: {"head": revision, "checked": operations}; raises Wrong."""
         return json.loads(self._ask("stop", timeout))
 
-    def _ask(self, command, timeout=30.0):
+    def _ask(self, command, timeout=60.0):
         try:
             self._process.stdin.write(command.encode() + b"\n")
         except BrokenPipeError:

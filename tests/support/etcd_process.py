@@ -288,14 +288,14 @@ class EtcdProcess(Started):
         return [os.environ.get("ETCDCTL_BINARY", "/usr/bin/etcdctl"),
                 "--endpoints=" + self.endpoint_url(), *args]
 
-    def etcdctl(self, *args, input_text=None, check=True, timeout=30.0):
+    def etcdctl(self, *args, input_text=None, check=True, timeout=60.0):
         """Runs etcdctl (API 3) to its end and returns its output; see etcdctl_result."""
         result = self.etcdctl_result(*args, input_text=input_text, timeout=timeout)
         if check and result.returncode != 0:
             raise EtcdError(f"etcdctl {args} failed: {result.stderr}\n{self.log_tail()}")
         return result.stdout
 
-    def etcdctl_result(self, *args, input_text=None, timeout=30.0):
+    def etcdctl_result(self, *args, input_text=None, timeout=60.0):
         """The CompletedProcess of one etcdctl command: returncode, stdout, stderr (text)."""
         stdin = {"input": input_text} if input_text is not None else {"stdin": subprocess.DEVNULL}
         return subprocess.run(self.etcdctl_command(*args), env=etcdctl_environment(),
@@ -305,6 +305,9 @@ class EtcdProcess(Started):
 def etcdctl_environment():
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ETCDCTL_")}
     environment["ETCDCTL_API"] = "3"
+    # Its own are 5 and 2 s, which a busy machine may need for an election and a write.
+    environment["ETCDCTL_COMMAND_TIMEOUT"] = "25s"
+    environment["ETCDCTL_DIAL_TIMEOUT"] = "20s"
     return environment
 
 

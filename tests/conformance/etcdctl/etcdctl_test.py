@@ -117,7 +117,7 @@ def run_all(etcd, fmt):
         words, _, stdin = command.partition("<")
         arguments = [w.replace("\\ ", " ") for w in re.split(r"(?<!\\) ", words.strip())]
         done = subprocess.run(etcd.etcdctl_command("-w", fmt, *arguments), text=True,
-                              input=stdin, capture_output=True, timeout=30, check=False,
+                              input=stdin, capture_output=True, timeout=60, check=False,
                               env=etcdctl_environment())
         results.append((command, done.returncode, normalize(done.stdout + done.stderr)))
     return results

@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import flags  # noqa: E402,F401
 
+import peers  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from etcd_process import wait_until  # noqa: E402
 
@@ -142,4 +143,5 @@ class Corruption(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    peers.binary("v36")  # skipped without it
     unittest.main()

@@ -383,4 +383,5 @@ class Promotions(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    peers.binary("v36")  # skipped without it
     unittest.main()
