@@ -8,6 +8,7 @@
 #include "operator/main/data_guard.h"
 #include "operator/main/flags.h"
 #include "operator/main/operator.h"
+#include "operator/worker/worker_main.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 
@@ -67,6 +68,8 @@ int Run(const Flags& flags) {
 int Main(int argc, char** argv) {
   const std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "data-guard") return DataGuardMain(argc, argv);
+  if (verb == "backup-worker") return worker::BackupWorkerMain(argc, argv);
+  if (verb == "restore-worker") return worker::RestoreWorkerMain(argc, argv);
   const absl::StatusOr<Flags> flags = ParseFlags({argv + 1, argv + argc});
   if (!flags.ok()) {
     std::fprintf(stderr, "etcd-operator: %s\n",

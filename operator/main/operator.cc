@@ -7,6 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "operator/backup_control/controllers.h"
+#include "operator/backup_control/restore_init.h"
+#include "operator/desired/urls.h"
 #include "operator/model/group.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
@@ -96,9 +99,38 @@ Operator::~Operator() { Stop(); }
 std::vector<std::unique_ptr<kube::Controller>> Operator::MakeControllers(
     const kube::ControllerContext& context) {
   std::vector<std::unique_ptr<kube::Controller>> controllers;
-  controllers.push_back(
-      std::make_unique<loop::ClusterController>(context, etcd_, settings_, metrics_, nullptr));
+  controllers.push_back(std::make_unique<loop::ClusterController>(
+      context, etcd_, settings_, metrics_,
+      [this](const loop::Facts& facts, const model::EtcdMember& seed) {
+        return MakeSeedParts(facts, seed);
+      }));
+  const backup_control::BackupOptions options{
+      .pod = {.operator_image = settings_.operator_image, .image_pull_policy = {}},
+      .cluster_domain = settings_.cluster_domain};
+  for (auto& controller : backup_control::BackupControllers(context, options, backup_metrics_)) {
+    controllers.push_back(std::move(controller));
+  }
   return controllers;
+}
+
+// A seed with data gets it before its server starts.
+absl::StatusOr<loop::SeedParts> Operator::MakeSeedParts(const loop::Facts& facts,
+                                                        const model::EtcdMember& seed) {
+  const std::string& name = seed.metadata.name;
+  backup_control::RestoreRequest request;
+  request.ns = facts.object.ns();
+  request.restore_from = *seed.spec.restore_from;
+  request.member = name;
+  request.peer_url = desired::PeerUrl(facts.cluster, name, settings_.cluster_domain);
+  request.token = desired::ClusterToken(facts.cluster);
+  request.data_volume = "data";
+  request.data_mount = desired::kDataMount;
+  request.data_dir = desired::kDataDir;
+  request.pod.operator_image = settings_.operator_image;
+  ASSIGN_OR_RETURN(backup_control::RestoreParts parts,
+                   backup_control::RestoreInit(client_, request));
+  return loop::SeedParts{.init_containers = kube::Json::array({std::move(parts.init_container)}),
+                         .volumes = std::move(parts.volumes)};
 }
 
 desired::Settings Operator::MakeSettings() {
@@ -179,7 +211,9 @@ Page Operator::Figures(const std::string& path) {
   if (path != "/metrics") return {.code = 404, .body = "not found\n"};
   metrics_.SetLeader(elector_.is_leader());
   metrics_.SetQueue(queue_.stats());
-  return {.body = metrics_.Text(), .content_type = "text/plain; version=0.0.4; charset=utf-8"};
+  std::string text = metrics_.Text();
+  backup_metrics_.Append(text);
+  return {.body = std::move(text), .content_type = "text/plain; version=0.0.4; charset=utf-8"};
 }
 
 }  // namespace etcd::op

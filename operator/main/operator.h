@@ -7,6 +7,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "operator/backup_control/backup_metrics.h"
 #include "operator/kube/access.h"
 #include "operator/kube/elector.h"
 #include "operator/loop/cluster_controller.h"
@@ -40,6 +41,8 @@ class Operator {
       const kube::ControllerContext& context);
   kube::WorkQueue::Result Reconcile(const kube::WorkKey& key, const std::stop_token& stop);
   desired::Settings MakeSettings();
+  absl::StatusOr<loop::SeedParts> MakeSeedParts(const loop::Facts& facts,
+                                                const model::EtcdMember& seed);
   Page Health(const std::string& path);
   Page Figures(const std::string& path);
 
@@ -48,6 +51,7 @@ class Operator {
   base::SystemClock clock_;
   std::stop_source stop_;
   loop::Metrics metrics_;
+  backup_control::BackupMetrics backup_metrics_;
   kube::CurlTransport transport_;
   kube::CredentialSource credentials_;
   kube::Client client_;
