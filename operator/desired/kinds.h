@@ -29,6 +29,7 @@ inline constexpr std::string_view kDetachedLabel = "etcdpp.dev/detached";  // ke
 
 inline constexpr std::string_view kVoterRole = "voter";
 inline constexpr std::string_view kLearnerRole = "learner";
+inline constexpr std::string_view kLeavingRole = "leaving";  // no new connections
 inline constexpr std::string_view kStartingRole = "starting";
 
 // Annotations.

@@ -184,10 +184,18 @@ absl::Status Executor::Do(const plan::UpdateRecord& step, const Facts& facts) {
 }
 
 absl::Status Executor::Do(const plan::SetVoterRole& step, const Facts& facts) {
-  const Json patch = {
-      {"metadata", {{"labels", {{std::string(desired::kRoleLabel), desired::kVoterRole}}}}}};
+  return SetRole(facts, step.member, desired::kVoterRole);
+}
+
+absl::Status Executor::Do(const plan::WithdrawPod& step, const Facts& facts) {
+  return SetRole(facts, step.member, desired::kLeavingRole);
+}
+
+absl::Status Executor::SetRole(const Facts& facts, const std::string& member,
+                               std::string_view role) {
+  const Json patch = {{"metadata", {{"labels", {{std::string(desired::kRoleLabel), role}}}}}};
   return context_.client
-      .Patch(kube::kPods, {facts.object.ns(), step.member}, kube::PatchType::kMerge, patch)
+      .Patch(kube::kPods, {facts.object.ns(), member}, kube::PatchType::kMerge, patch)
       .status();
 }
 
@@ -320,15 +328,6 @@ bool IsRefusalForNow(const absl::Status& status) {
   }
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
          absl::IsCancelled(status) || absl::IsAborted(status);
-}
-
-std::string_view NameOf(const plan::Step& step) {
-  constexpr std::string_view kNames[] = {
-      "CreateRecord", "CreateVolume", "CreatePods",   "DeletePod",    "DeleteVolume",
-      "DeleteRecord", "UpdateRecord", "SetVoterRole", "LatchCluster", "AddLearner",
-      "Promote",      "MoveLeader",   "RemoveMember", "Wait",         "Done"};
-  static_assert(std::size(kNames) == std::variant_size_v<plan::Step>);
-  return kNames[step.index()];
 }
 
 std::string MemberOf(const plan::Step& step) {

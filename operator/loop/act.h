@@ -45,6 +45,7 @@ class Executor {
   absl::Status Do(const plan::DeleteRecord& step, const Facts& facts);
   absl::Status Do(const plan::UpdateRecord& step, const Facts& facts);
   absl::Status Do(const plan::SetVoterRole& step, const Facts& facts);
+  absl::Status Do(const plan::WithdrawPod& step, const Facts& facts);
   absl::Status Do(const plan::LatchCluster& step, const Facts& facts);
   absl::Status Do(const plan::AddLearner& step, const Facts& facts);
   absl::Status Do(const plan::Promote& step, const Facts& facts);
@@ -55,6 +56,7 @@ class Executor {
 
   absl::Status CreatePod(const plan::CreatePods::One& one, const Facts& facts);
   absl::Status RaiseSeq(const Facts& facts, std::int64_t seq);
+  absl::Status SetRole(const Facts& facts, const std::string& member, std::string_view role);
   absl::Status Detach(const kube::Object& claim);
   absl::Status CheckMayAct() const;
   // Of the voter that answers for the cluster, not `except` when another one does.
@@ -74,8 +76,6 @@ absl::Status RemoveFinalizer(kube::Client& client, const kube::Resource& resourc
                              const kube::ObjectKey& key, std::string_view uid,
                              std::string_view finalizer);
 
-// "AddLearner"; for logs and metrics.
-std::string_view NameOf(const plan::Step& step);
 // The member that the step is about; empty when there is none.
 std::string MemberOf(const plan::Step& step);
 

@@ -9,6 +9,8 @@ namespace {
 // All voters participate for this long before the next change. etcd itself asks for five seconds of
 // connection before it takes a further member.
 constexpr std::chrono::seconds kSettled{1};
+// Until the last node sends no new connections to a withdrawn pod.
+constexpr std::chrono::seconds kDrained{2};
 constexpr std::chrono::minutes kForeignOld{10};
 
 using Since = std::optional<Memory::Time>;
@@ -28,6 +30,14 @@ bool HasForeign(const plan::View& view) {
     if (view.RecordOf(listed) == nullptr) return true;
   }
   return false;
+}
+
+// The member that leaves has a pod that no service selects any more.
+bool IsWithdrawn(const Facts& facts) {
+  const plan::Record* record = InFlight(facts);
+  if (record == nullptr || record->phase != plan::Phase::kRemoving) return false;
+  const auto pod = facts.observed.pods.find(record->name);
+  return pod != facts.observed.pods.end() && !pod->second.has_voter_role;
 }
 
 // A seed is given up by its pod's age; nobody can have written to it.
@@ -66,7 +76,10 @@ void Measure(const base::Clock& clock, Facts& facts, Memory& memory) {
   Follow(!view.is_quorate() && is_latched, now, memory.silent_since);
   Follow(view.is_quorate() && view.AllVotersParticipate(), now, memory.participating_since);
   Follow(HasForeign(view), now, memory.foreign_since);
+  Follow(IsWithdrawn(facts), now, memory.withdrawn_since);
   plan::Observed& observed = facts.observed;
+  observed.is_leaver_drained =
+      memory.withdrawn_since.has_value() && now - *memory.withdrawn_since >= kDrained;
   observed.is_settled =
       memory.participating_since.has_value() && now - *memory.participating_since >= kSettled;
   observed.are_foreign_entries_old =

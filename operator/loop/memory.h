@@ -27,6 +27,7 @@ struct Memory {
   std::map<std::string, Applied> applied{};   // by kind and name
   std::optional<Time> participating_since{};  // all voters
   std::optional<Time> silent_since{};         // no linearizable list
+  std::optional<Time> withdrawn_since{};      // the pod of the member that leaves
   std::optional<Time> foreign_since{};        // an entry that is not ours, and has never voted
   std::optional<Time> flux_since{};           // the last step that was done
   std::optional<Time> backing_off_until{};    // after a member that did not catch up

@@ -105,7 +105,7 @@ void AddOperation(const Facts& facts, const Outcome& outcome, model::EtcdCluster
   model::Operation operation;
   operation.type = type;
   if (const plan::Record* record = InFlight(facts)) operation.member = record->name;
-  operation.step = std::string(NameOf(outcome.step));
+  operation.step = std::string(plan::NameOf(outcome.step));
   if (const auto* wait = std::get_if<plan::Wait>(&outcome.step)) operation.step = wait->detail;
   if (operation.step->size() > 128) operation.step->resize(128);
   const std::optional<model::Operation>& before = facts.cluster.status.operation;

@@ -18,6 +18,7 @@ Step Rules::FinishRemoval(const Record& record) const {
     if (!listed->is_learner && !view.MayRemove(record)) {
       return Wait{"ScalingDown", "without " + record.name + " there would be no quorum"};
     }
+    if (auto step = Withdraw(record)) return *step;
     if (auto step = HandOver(record)) return *step;
     return RemoveMember{listed->id, record.name};
   }
@@ -36,6 +37,15 @@ Step Rules::FinishRemoval(const Record& record) const {
     return DeleteVolume{record.name, volume->uid};
   }
   return DeleteRecord{record.name};
+}
+
+// A removed member stops by itself at once: whoever connects to it then is refused.
+std::optional<Step> Rules::Withdraw(const Record& record) const {
+  const Pod* pod = view.PodOf(record.name);
+  if (pod == nullptr || pod->is_deleting) return std::nullopt;
+  if (pod->has_voter_role) return WithdrawPod{record.name};
+  if (observed.is_leaver_drained) return std::nullopt;
+  return Wait{"ScalingDown", record.name + " gets no new connections any more"};
 }
 
 Step Rules::FinishAddition(const Record& record) const {

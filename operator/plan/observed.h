@@ -86,6 +86,8 @@ struct Observed {
   bool is_settled = false;
   // Entries of the list that nothing of ours belongs to have been there for ten minutes.
   bool are_foreign_entries_old = false;
+  // The pod of the member that leaves has been withdrawn for long enough.
+  bool is_leaver_drained = false;
   // The deadline of the member that is on its way in has passed.
   bool is_addition_overdue = false;
   // A member that was on its way in had to be given up not long ago.

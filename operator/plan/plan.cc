@@ -43,6 +43,15 @@ bool IsDisruptive(const Step& step) {
          std::holds_alternative<DeletePod>(step) || std::holds_alternative<DeleteVolume>(step);
 }
 
+std::string_view NameOf(const Step& step) {
+  constexpr std::string_view kNames[] = {
+      "CreateRecord", "CreateVolume", "CreatePods",   "DeletePod",    "DeleteVolume",
+      "DeleteRecord", "UpdateRecord", "SetVoterRole", "WithdrawPod", "LatchCluster", "AddLearner",
+      "Promote",      "MoveLeader",   "RemoveMember", "Wait",         "Done"};
+  static_assert(std::size(kNames) == std::variant_size_v<Step>);
+  return kNames[step.index()];
+}
+
 std::string PeerUrl(const Wanted& wanted, const std::string& member) {
   return fmt::format("{}://{}{}", wanted.scheme, member, wanted.peer_url_suffix);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -44,6 +45,10 @@ struct UpdateRecord {
 struct SetVoterRole {
   std::string member;
 };
+// New connections go to others before the member leaves.
+struct WithdrawPod {
+  std::string member;
+};
 struct LatchCluster {
   ClusterId cluster;
 };
@@ -71,14 +76,17 @@ struct Wait {
 struct Done {};
 
 using Step = std::variant<CreateRecord, CreateVolume, CreatePods, DeletePod, DeleteVolume,
-                          DeleteRecord, UpdateRecord, SetVoterRole, LatchCluster, AddLearner,
-                          Promote, MoveLeader, RemoveMember, Wait, Done>;
+                          DeleteRecord, UpdateRecord, SetVoterRole, WithdrawPod, LatchCluster,
+                          AddLearner, Promote, MoveLeader, RemoveMember, Wait, Done>;
 
 Step Decide(const Wanted& wanted, const Observed& observed);
 
 // Whether the step changes etcd's membership or leadership, or takes a pod away: what is fenced,
 // and never done twice in one reconcile.
 bool IsDisruptive(const Step& step);
+
+// "AddLearner".
+std::string_view NameOf(const Step& step);
 
 // "c-0-3k7qa": slot, and five characters of SHA-256(uid "/" seq).
 std::string MemberName(const Wanted& wanted, int slot, std::int64_t seq);

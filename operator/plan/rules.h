@@ -34,6 +34,7 @@ struct Rules {
   bool IsNeeded(const Record& record) const;
   Step FinishRemoval(const Record& record) const;
   Step FinishAddition(const Record& record) const;
+  std::optional<Step> Withdraw(const Record& record) const;
   bool MustGiveUp(const Record& record) const;
   bool IsOutdated(const Record& record, const Pod& pod) const;
   Step StartSeed(const Record& seed) const;

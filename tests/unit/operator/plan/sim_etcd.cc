@@ -47,6 +47,7 @@ Observed SimEtcd::Observe() const {
   now.Elect();
   Observed observed = objects_;
   observed.is_settled = true;
+  observed.is_leaver_drained = true;
   const MemberId leader = now.leader_.empty() ? MemberId{} : members_.at(now.leader_).id;
   for (const auto& [name, member] : members_) {
     if (!member.has_started || !IsRunning(name)) continue;
@@ -145,6 +146,10 @@ void SimEtcd::Do(const SetVoterRole& step) {
   if (objects_.pods.contains(step.member)) objects_.pods[step.member].has_voter_role = true;
 }
 
+void SimEtcd::Do(const WithdrawPod& step) {
+  if (objects_.pods.contains(step.member)) objects_.pods[step.member].has_voter_role = false;
+}
+
 void SimEtcd::Do(const LatchCluster& step) { objects_.cluster = step.cluster; }
 
 void SimEtcd::Do(const AddLearner& step) {
@@ -172,6 +177,10 @@ void SimEtcd::Do(const RemoveMember& step) {
       std::ranges::find_if(members_, [&](const auto& entry) { return entry.second.id == step.id; });
   if (found == members_.end() || !IsQuorate()) return;
   const std::string name = found->first;
+  const auto pod = objects_.pods.find(name);
+  if (pod != objects_.pods.end() && pod->second.has_voter_role) {
+    Fault("clients are sent to a member that leaves: " + name);
+  }
   if (!found->second.is_learner) {
     if (RunningVoters(name) < (voters() - 1) / 2 + 1) Fault("removal below the quorum: " + name);
     if (leader_ == name && voters() > 1) Fault("the leader was removed: " + name);

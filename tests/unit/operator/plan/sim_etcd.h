@@ -43,6 +43,7 @@ class SimEtcd {
   void Do(const DeleteRecord& step);
   void Do(const UpdateRecord& step);
   void Do(const SetVoterRole& step);
+  void Do(const WithdrawPod& step);
   void Do(const LatchCluster& step);
   void Do(const AddLearner& step);
   void Do(const Promote& step);
