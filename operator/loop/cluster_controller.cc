@@ -171,7 +171,8 @@ void ClusterController::Execute(const Facts& facts, Memory& memory, Outcome& out
   const auto begin = context_.clock.Now();
   outcome.step_error = executor_.Run(outcome.step, facts);
   const double took = std::chrono::duration<double>(context_.clock.Now() - begin).count();
-  metrics_.StepDone(plan::NameOf(outcome.step), outcome.step_error.ok() ? "success" : "failure", took);
+  metrics_.StepDone(plan::NameOf(outcome.step), outcome.step_error.ok() ? "success" : "failure",
+                    took);
   if (!outcome.step_error.ok()) {
     // etcd may say the same for seconds, for example that a member is not connected long enough.
     std::string told(base::MessageOf(outcome.step_error));

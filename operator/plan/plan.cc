@@ -45,9 +45,9 @@ bool IsDisruptive(const Step& step) {
 
 std::string_view NameOf(const Step& step) {
   constexpr std::string_view kNames[] = {
-      "CreateRecord", "CreateVolume", "CreatePods",   "DeletePod",    "DeleteVolume",
-      "DeleteRecord", "UpdateRecord", "SetVoterRole", "WithdrawPod", "LatchCluster", "AddLearner",
-      "Promote",      "MoveLeader",   "RemoveMember", "Wait",         "Done"};
+      "CreateRecord", "CreateVolume", "CreatePods",  "DeletePod",    "DeleteVolume", "DeleteRecord",
+      "UpdateRecord", "SetVoterRole", "WithdrawPod", "LatchCluster", "AddLearner",   "Promote",
+      "MoveLeader",   "RemoveMember", "Wait",        "Done"};
   static_assert(std::size(kNames) == std::variant_size_v<Step>);
   return kNames[step.index()];
 }

@@ -76,11 +76,10 @@ TEST(Plan, ShrinksWithLeadershipMovedFirst) {
   sim.wanted.replicas = 1;
   const Record leader = LeaderOf(sim.Observe());
   const std::vector<std::string> steps = Settle(sim);
-  EXPECT_THAT(steps,
-              ElementsAre("UpdateRecord", "WithdrawPod", "RemoveMember", "UpdateRecord", "DeletePod",
-                          "DeleteVolume", "DeleteRecord", "UpdateRecord", "WithdrawPod",
-                          "RemoveMember", "UpdateRecord", "DeletePod", "DeleteVolume",
-                          "DeleteRecord", "Done"));
+  EXPECT_THAT(steps, ElementsAre("UpdateRecord", "WithdrawPod", "RemoveMember", "UpdateRecord",
+                                 "DeletePod", "DeleteVolume", "DeleteRecord", "UpdateRecord",
+                                 "WithdrawPod", "RemoveMember", "UpdateRecord", "DeletePod",
+                                 "DeleteVolume", "DeleteRecord", "Done"));
   EXPECT_EQ(sim.objects().records.at(0).name, leader.name);
   EXPECT_THAT(sim.faults, IsEmpty());
 }
