@@ -86,13 +86,15 @@ struct Callbacks {
     return 0;
   }
 
-  static int OnClose(nghttp2_session*, std::int32_t id, std::uint32_t, void* user) {
+  static int OnClose(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user) {
     auto* self = static_cast<Connection*>(user);
     const auto it = self->streams_.find(id);
     if (it == self->streams_.end()) return 0;
     const std::unique_ptr<Connection::Stream> stream = std::move(it->second);
     self->streams_.erase(it);
     if (!stream->done) return 0;
+    // Also of what was sent after the server's GOAWAY.
+    stream->trailer.refused = code == NGHTTP2_REFUSED_STREAM;
     std::string_view message = stream->in;
     message.remove_prefix(std::min(message.size(), kGrpcPrefix));
     stream->done(stream->trailer, message);

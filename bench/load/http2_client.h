@@ -49,6 +49,7 @@ class Connection {
   struct Trailer {
     int status = -1;
     std::string text;
+    bool refused = false;  // the server did not look at it: gRPC's clients send it elsewhere
   };
   // The message bytes of a unary call, and its end.
   using UnaryDone = absl::AnyInvocable<void(const Trailer& trailer, std::string_view message)>;

@@ -34,9 +34,10 @@ void Endpoint::Tick(SteadyClock::time_point now) {
 void Endpoint::Close() {
   connection_.reset();
   broken_ = false;
+  is_leaving_ = false;
   auto calls = std::exchange(calls_, {});
   const auto stream_done = std::exchange(stream_done_, nullptr);
-  for (auto& [id, call] : calls) call.second({-1, "the connection broke"}, {});
+  for (auto& [id, call] : calls) call.second({.status = -1, .text = "the connection broke"}, {});
   if (stream_done) stream_done();
 }
 
@@ -52,6 +53,7 @@ void Endpoint::Call(std::string_view path, std::string_view message, Done done) 
   connection_->Call(path, message,
                     [this, id](const bench::Connection::Trailer& trailer, std::string_view answer) {
                       last_answer_ = SteadyClock::now();
+                      is_leaving_ = is_leaving_ || trailer.refused;
                       auto node = calls_.extract(id);
                       node.mapped().second(trailer, answer);
                     });

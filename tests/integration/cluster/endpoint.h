@@ -26,7 +26,8 @@ class Endpoint {
   void Tick(SteadyClock::time_point now);
   // Breaks the connection and ends all calls.
   void Close();
-  bool is_connected() const { return connection_ != nullptr && !broken_; }
+  // And takes new calls.
+  bool is_connected() const { return connection_ != nullptr && !broken_ && !is_leaving_; }
   // Calls have waited for half a second, and nothing was answered meanwhile.
   bool IsSilent(SteadyClock::time_point now) const;
   void Call(std::string_view path, std::string_view message, Done done);
@@ -48,6 +49,7 @@ class Endpoint {
   const std::string name_;
   std::unique_ptr<bench::Connection> connection_;
   bool broken_ = false;
+  bool is_leaving_ = false;  // the server has said that it goes away
   SteadyClock::time_point next_attempt_;
   std::uint64_t next_call_ = 0;
   std::map<std::uint64_t, std::pair<SteadyClock::time_point, Done>> calls_;

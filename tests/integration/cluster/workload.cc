@@ -114,6 +114,10 @@ void Workload::OnEnd(const std::shared_ptr<Operation>& operation,
     if (!operation->is_read) OnAcknowledged(*operation);
     return;
   }
+  if (trailer.refused) {
+    ++report_.errors["sent elsewhere"];
+    return;
+  }
   ++report_.errors[trailer.status == 0 ? "not a response" : trailer.text];
   if (operation->is_read) return;
   unknown_.push_back(operation);

@@ -74,16 +74,17 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", action="store_true")
     options = parser.parse_args()
+    archives = ()
     if options.whole:
         import whole  # pylint: disable=import-outside-toplevel
         archives = whole.archives()
-    with Bed(["etcd", "etcd-operator"], volumes=8, archives=archives if options.whole else ()) as bed:
+    with Bed(["etcd", "etcd-operator"], volumes=8, archives=archives) as bed:
         story = Story(bed)
         try:
             create_and_scale(story)
             back_up_and_restore(story, bed)
             if options.whole:
-                whole.run(story, bed)
+                whole.run_all(story, bed)
             tell(story, options.whole)
         except Exception as failure:
             bed.report(["default", "etcd-system"])

@@ -63,5 +63,8 @@ class Etcd:
         return {base64.b64decode(kv["key"]): base64.b64decode(kv.get("value", ""))
                 for kv in answer.get("kvs", [])}
 
+    def revision(self):
+        return json.loads(self.ctl("get", "nothing", "-w", "json"))["header"]["revision"]
+
     def put(self, key, value):
         self.ctl("put", key, value)

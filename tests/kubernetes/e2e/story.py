@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import objects
-from bed import ROOT, Failed, condition_of
+from bed import ROOT, TESTBED, Failed, condition_of
 from load import Load
 
 SYSTEM = "etcd-system"
@@ -14,6 +14,12 @@ SYSTEM = "etcd-system"
 CREATE_BAR = 20
 SCALE_STEP_BAR = 10
 PATIENCE = 240
+# Members as small as the machine: what the chart is told, and the same as a spec.
+SMALL = {"storage": {"size": "1Gi"}, "etcd": {"quotaBackendBytes": "512Mi"},
+         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
+SMALL_FLAGS = ["--set", "cluster.storage.size=1Gi", "--set", "cluster.etcd.quotaBackendBytes=512Mi",
+               "--set", "cluster.resources.requests.cpu=20m",
+               "--set", "cluster.resources.requests.memory=64Mi"]
 
 
 def local(image):
@@ -40,7 +46,6 @@ class S3Server:
     def __enter__(self):
         os.makedirs(os.path.join(self.folder, objects.BUCKET))
         keys = objects.S3_KEYS
-        from bed import TESTBED  # pylint: disable=import-outside-toplevel
         with open(self._bed.path("s3.log"), "wb") as log:
             self._process = subprocess.Popen(
                 [TESTBED, "exec", "env", f"ROOT_ACCESS_KEY={keys['AWS_ACCESS_KEY_ID']}",
@@ -113,9 +118,7 @@ class Story:
 
     def create(self, name, replicas=3, sets=()):
         self.bed.helm("install", name, os.path.join(ROOT, "charts/etcd-cluster"),
-                      "--set", f"cluster.replicas={replicas}", "--set", "cluster.storage.size=1Gi",
-                      "--set", "cluster.resources.requests.cpu=20m",
-                      "--set", "cluster.resources.requests.memory=64Mi", *sets)
+                      "--set", f"cluster.replicas={replicas}", *SMALL_FLAGS, *sets)
         _, seconds = self.wait_settled(name, replicas)
         self.figure(f"create {name} to Available", seconds, CREATE_BAR)
 
@@ -189,5 +192,4 @@ class Story:
         self.wait_settled(cluster, members)
 
     def cluster_spec(self, replicas=3):
-        return {"replicas": replicas, "storage": {"size": "1Gi"},
-                "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
+        return {"replicas": replicas, **SMALL}

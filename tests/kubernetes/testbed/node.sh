@@ -4,10 +4,10 @@
 start_node() {
   local i=$1 d=$BED/node$1 c f
   mkdir -p "$d/cni" "$d/run" "$d/static" "$d/podlogs"
-  for c in /sys/fs/cgroup/*/; do mkdir -p "$c/testbed-node$i"; done
+  for c in /sys/fs/cgroup/*/; do mkdir -p "$c/$CGROUP$i"; done
   for f in cpus mems; do
     [ ! -f "/sys/fs/cgroup/cpuset/cpuset.$f" ] ||
-      cat "/sys/fs/cgroup/cpuset/cpuset.$f" >"/sys/fs/cgroup/cpuset/testbed-node$i/cpuset.$f"
+      cat "/sys/fs/cgroup/cpuset/cpuset.$f" >"/sys/fs/cgroup/cpuset/$CGROUP$i/cpuset.$f"
   done
   containerd_files "$i" "$d"
   kubelet_files "$i" "$d"
@@ -62,7 +62,7 @@ authentication:
   x509: {clientCAFile: $PKI/ca.crt}
 authorization: {mode: Webhook}
 cgroupDriver: cgroupfs
-cgroupRoot: /testbed-node$i
+cgroupRoot: /$CGROUP$i
 enforceNodeAllocatable: []
 containerRuntimeEndpoint: unix://$d/run/containerd.sock
 failSwapOn: false

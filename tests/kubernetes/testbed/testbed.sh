@@ -16,7 +16,8 @@
 #   testbed.sh status           what runs;  testbed.sh log NAME: the log of one process (no NAME: list)
 #   testbed.sh down             stop everything, remove namespaces and cgroups
 #
-# Settings: BED (state folder), NODES (3), ETCD_SERVERS (store of the API server; default: Debian's
+# Settings: BED (state folder), CGROUP (prefix of the nodes' groups; with BED, and in a mount namespace with
+# a /run/netns of its own, a second testbed can stand beside the first), NODES (3), ETCD_SERVERS (store of the API server; default: Debian's
 # etcd on the control plane), APISERVER_ARGS (further flags), NODE_GRACE (20s: silence of a node until
 # it counts as lost). Addresses exist only inside the namespaces: nodes 198.18.255.I, control plane
 # 198.18.255.254, pods 198.18.I.0/24, services 198.19.0.0/24.
@@ -24,6 +25,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/etcdpp-testbed
 BED=${BED:-$cache/state}
+CGROUP=${CGROUP:-testbed-node}
 BIN=$cache/bin
 NODES=${NODES:-3}
 CP=198.18.255.254
@@ -96,7 +98,7 @@ down() {
   for i in $(seq 30); do kill -0 "${pids[@]}" 2>/dev/null || break; sleep 0.1; done
   kill -9 "${pids[@]}" 2>/dev/null || true
   for i in kcp $(seq -f 'kn%g' 9); do [ ! -e "/run/netns/$i" ] || ip netns del "$i"; done
-  find /sys/fs/cgroup -depth -type d -path '*/testbed-node*' -exec rmdir {} + 2>/dev/null || true
+  find /sys/fs/cgroup -depth -type d -path "*/$CGROUP[1-9]*" -exec rmdir {} + 2>/dev/null || true
   rm -rf "$BED/etcd" "$BED"/node* "$BED/volumes" "$BED/images" "$BED/pki" "$BED"/*.kubeconfig
 }
 
