@@ -1,9 +1,12 @@
 """Debian's Prometheus with deploy/prometheus/prometheus.yml, in the control plane's network: does it
-see exactly the members that run?"""
+see exactly the members that run? Debian builds it without the discovery of Kubernetes: the pods come
+as files with the labels that the discovery would give them, so that the relabelling is that of the
+example."""
 
 import json
 import os
 import subprocess
+import threading
 import urllib.parse
 
 import yaml
@@ -20,25 +23,64 @@ def program():
     binary = os.path.join(folder, "usr", "bin", "prometheus")
     if not os.path.exists(binary):
         os.makedirs(folder, exist_ok=True)
-        subprocess.run(["apt-get", "download", "-qq", "prometheus"], cwd=folder, check=True)
+        subprocess.run(["apt-get", "download", "-qq", "prometheus"], cwd=folder, check=True,
+                       stderr=subprocess.DEVNULL)
         packages = [name for name in os.listdir(folder) if name.endswith(".deb")]
         run("dpkg-deb", "--extract", os.path.join(folder, packages[0]), folder)
     return binary
+
+
+def targets_of(pod):
+    """As role "pod" of Prometheus' discovery: one target for each declared port."""
+    found = []
+    for container in pod["spec"]["containers"]:
+        for port in container.get("ports", []):
+            if "podIP" not in pod["status"]:
+                continue
+            labels = {"__meta_kubernetes_namespace": pod["metadata"]["namespace"],
+                      "__meta_kubernetes_pod_name": pod["metadata"]["name"],
+                      "__meta_kubernetes_pod_phase": pod["status"]["phase"],
+                      "__meta_kubernetes_pod_container_name": container["name"],
+                      "__meta_kubernetes_pod_container_port_name": port.get("name", "")}
+            for name, value in pod["metadata"].get("labels", {}).items():
+                name = "".join(c if c.isalnum() else "_" for c in name)
+                labels["__meta_kubernetes_pod_label_" + name] = value
+            address = f"{pod['status']['podIP']}:{port['containerPort']}"
+            found.append({"targets": [address], "labels": labels})
+    return found
 
 
 class Prometheus:
     def __init__(self, bed):
         self._bed = bed
         self._process = None
+        self._targets = bed.path("targets.json")
+        self._ended = threading.Event()
+        self._finder = threading.Thread(target=self._find, daemon=True)
+
+    def _find(self):
+        while not self._ended.wait(1.0):
+            try:
+                self._write_targets()
+            except (Failed, subprocess.TimeoutExpired):
+                continue
+
+    def _write_targets(self):
+        pods = json.loads(self._bed.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+        with open(self._targets + ".new", "w", encoding="ascii") as file:
+            json.dump([target for pod in pods for target in targets_of(pod)], file)
+        os.rename(self._targets + ".new", self._targets)
 
     def __enter__(self):
-        state = os.environ.get("BED") or os.path.join(CACHE, "etcdpp-testbed", "state")
         with open(os.path.join(ROOT, "deploy/prometheus/prometheus.yml"), encoding="utf-8") as file:
             config = yaml.safe_load(file)
         config["global"]["scrape_interval"] = "2s"
         for job in config["scrape_configs"]:
-            for discovery in job["kubernetes_sd_configs"]:
-                discovery["kubeconfig_file"] = os.path.join(state, "admin.kubeconfig")
+            if [one["role"] for one in job.pop("kubernetes_sd_configs")] != ["pod"]:
+                raise Failed("the example discovers something else than pods")
+            job["file_sd_configs"] = [{"files": [self._targets], "refresh_interval": "2s"}]
+        self._write_targets()
+        self._finder.start()
         path = self._bed.path("prometheus.yml")
         with open(path, "w", encoding="utf-8") as file:
             yaml.safe_dump(config, file)
@@ -51,6 +93,8 @@ class Prometheus:
         return self
 
     def __exit__(self, *_):
+        self._ended.set()
+        self._finder.join()
         self._process.terminate()
         self._process.wait()
 
