@@ -21,7 +21,7 @@ using kube::Json;
 using model::ConditionStatus;
 using Phase = model::EtcdBackupStatusPhase;
 
-constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(30);
+constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(3);
 constexpr std::chrono::seconds kPollRunning{5};
 constexpr std::chrono::seconds kPollWaiting{10};
 constexpr std::chrono::seconds kFirstRetry{10};

@@ -23,7 +23,7 @@ using kube::Json;
 using model::ConditionStatus;
 using Phase = model::EtcdRestoreStatusPhase;
 
-constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(30);
+constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(3);
 constexpr std::chrono::seconds kPoll{5};
 constexpr std::size_t kStepsMax = 64;
 

@@ -23,7 +23,7 @@ using model::ConditionStatus;
 using Phase = model::EtcdBackupStatusPhase;
 using Policy = model::EtcdBackupScheduleSpecConcurrencyPolicy;
 
-constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(30);
+constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(3);
 constexpr std::chrono::seconds kPoll{10};
 // The longest wait: zone files and clocks may change meanwhile.
 constexpr std::chrono::nanoseconds kWaitMax = std::chrono::hours(1);
