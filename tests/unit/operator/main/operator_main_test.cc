@@ -1,0 +1,122 @@
+#include <arpa/inet.h>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "operator/main/data_guard.h"
+#include "operator/main/flags.h"
+#include "operator/main/http_endpoint.h"
+#include "server/base/status.h"
+
+namespace etcd::op {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+std::string ErrorOf(const std::vector<std::string>& words) {
+  return std::string(base::MessageOf(ParseFlags(words).status()));
+}
+
+TEST(Flags, AreThoseThatTheChartPasses) {
+  const auto flags =
+      ParseFlags({"--operator-image=op:1", "--server-image=etcd:1", "--watch-namespaces=a,b",
+                  "--lease-duration=30s", "--lease-renew-deadline=20s", "--lease-retry-period=4s",
+                  "--lease-name=x", "--workers=3", "--log-level=warn", "--log-format=json",
+                  "--cluster-domain=d.local", "--health-address=:8081", "--metrics-address="});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->watch_namespaces, ElementsAre("a", "b"));
+  EXPECT_EQ(flags->lease_duration, std::chrono::seconds(30));
+  EXPECT_EQ(flags->workers, 3);
+  EXPECT_EQ(flags->metrics_address, "");
+}
+
+TEST(Flags, SayWhatToWrite) {
+  EXPECT_THAT(ErrorOf({"--workers=none", "--server-image=a"}), HasSubstr("a number from 1"));
+  EXPECT_THAT(ErrorOf({"--log-format=xml", "--server-image=a"}), HasSubstr("json, console"));
+  EXPECT_THAT(ErrorOf({"--lease-duration=x"}), HasSubstr("a duration such as 15s"));
+  EXPECT_THAT(ErrorOf({"--nothing=1"}), HasSubstr("unknown flag --nothing"));
+  EXPECT_THAT(ErrorOf({"word"}), HasSubstr("unexpected word"));
+  EXPECT_THAT(ErrorOf({}), HasSubstr("--server-image is needed"));
+  EXPECT_THAT(ErrorOf({"--server-image=a", "--lease-duration=5s"}),
+              HasSubstr("must be below --lease-duration"));
+}
+
+TEST(Flags, FindTheClusterDomain) {
+  EXPECT_EQ(ClusterDomainOf("search ops.svc.k.example svc.k.example k.example\nnameserver 1\n"),
+            "k.example");
+  EXPECT_EQ(ClusterDomainOf("nameserver 1\n"), "cluster.local");
+}
+
+// What the endpoint answers to these bytes, until it closes.
+std::string Exchange(int port, const std::string& request) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const void* const generic = &address;
+  EXPECT_EQ(connect(fd, static_cast<const sockaddr*>(generic), sizeof address), 0);
+  EXPECT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  std::string answer;
+  std::array<char, 4096> buffer{};
+  for (ssize_t got = 0; (got = recv(fd, buffer.data(), buffer.size(), 0)) > 0;) {
+    answer.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  close(fd);
+  return answer;
+}
+
+struct Endpoint : ::testing::Test {
+  std::unique_ptr<HttpEndpoint> endpoint = *HttpEndpoint::Listen(
+      "127.0.0.1:0", [](const std::string& path) { return Page{.body = "at " + path}; });
+};
+
+TEST_F(Endpoint, AnswersGet) {
+  const std::string answer =
+      Exchange(endpoint->port(), "GET /healthz?verbose HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 11\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\r\n\r\nat /healthz"));
+}
+
+TEST_F(Endpoint, RefusesOtherMethods) {
+  EXPECT_THAT(Exchange(endpoint->port(), "POST / HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 405"));
+}
+
+TEST_F(Endpoint, IsNotHeldUpByRequestsThatAreTooLong) {
+  EXPECT_THAT(Exchange(endpoint->port(), "GET /" + std::string(10000, 'x')), IsEmpty());
+  EXPECT_THAT(Exchange(endpoint->port(), "GET / HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(Endpoint, SaysWhatIsWrongWithAnAddress) {
+  EXPECT_FALSE(HttpEndpoint::Listen("8081", nullptr).ok());
+  EXPECT_FALSE(HttpEndpoint::Listen("127.0.0.1:" + std::to_string(endpoint->port()), nullptr).ok());
+}
+
+TEST(DataGuard, WantsALog) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("guard-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder / "member" / "wal");
+  EXPECT_FALSE(HasLog(folder));
+  std::ofstream(folder / "member" / "wal" / "0.tmp") << "x";
+  EXPECT_FALSE(HasLog(folder));
+  std::ofstream(folder / "member" / "wal" / "0000000000000000-0000000000000000.wal") << "x";
+  EXPECT_TRUE(HasLog(folder));
+  std::filesystem::remove_all(folder);
+  EXPECT_FALSE(HasLog(folder));
+}
+
+}  // namespace
+}  // namespace etcd::op
