@@ -232,8 +232,9 @@ absl::StatusOr<std::string> Executor::VoterUrl(const Facts& facts,
 absl::Status Executor::Do(const plan::AddLearner& step, const Facts& facts) {
   ASSIGN_OR_RETURN(const std::string url, VoterUrl(facts));
   const absl::Status added = etcd_.AddLearner(url, step.peer_url);
-  // Our own earlier call: the list will show it.
-  if (ErrcOf(added) == Errc::kPeerUrlExists) return absl::OkStatus();
+  // Our own earlier call: the list will show it. The id is of the URL and the second.
+  const Errc errc = ErrcOf(added).value_or(Errc::kOk);
+  if (errc == Errc::kPeerUrlExists || errc == Errc::kMemberExists) return absl::OkStatus();
   if (added.ok()) Tell(facts, "MemberAdded", fmt::format("{} added as a learner", step.member));
   return added;
 }

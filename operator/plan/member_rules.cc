@@ -15,6 +15,12 @@ constexpr std::uint64_t kPromoteLagMax = 1000;
 
 Step Rules::FinishRemoval(const Record& record) const {
   if (const Listed* listed = view.ListedOf(record.name); listed != nullptr) {
+    if (!listed->is_learner && view.voters() == 1 && record.phase == Phase::kRemoving) {
+      // The others are gone meanwhile: who is left holds the data.
+      Record staying = record;
+      staying.phase = Phase::kVoter;
+      return UpdateRecord{staying};
+    }
     if (!listed->is_learner && !view.MayRemove(record)) {
       return Wait{"ScalingDown", "without " + record.name + " there would be no quorum"};
     }
@@ -94,6 +100,10 @@ bool Rules::IsOutdated(const Record& record, const Pod& pod) const {
 }
 
 Step Rules::Announce(const Record& record) const {
+  // One learner at a time: somebody else's must go first.
+  if (view.learners_or_unstarted() > 0) {
+    if (auto step = RemoveForeign()) return *step;
+  }
   // etcd 3.6 refuses when a voter is away; it would only be asked again and again.
   if (!view.AllVotersParticipate() || view.learners_or_unstarted() > 0 || view.has_alarm()) {
     return Wait{"ScalingUp",

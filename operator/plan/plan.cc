@@ -31,9 +31,9 @@ Step Decide(const Wanted& wanted, const Observed& observed) {
   if (auto step = rules.MarkVanished()) return *step;
   if (auto step = rules.FinishMember()) return *step;
   if (auto step = rules.RemoveForeign()) return *step;
-  if (auto step = rules.ReplaceUnwanted()) return *step;
   if (auto step = rules.Grow()) return *step;
   if (auto step = rules.Shrink()) return *step;
+  if (auto step = rules.ReplaceUnwanted()) return *step;
   return Done{};
 }
 

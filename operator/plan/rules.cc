@@ -41,7 +41,8 @@ Step Rules::Bootstrap() const {
   const bool is_up = health != nullptr && health->leader != MemberId{} && view.is_quorate();
   if (is_up) return Latch(seed);
   const Pod* pod = view.PodOf(seed.name);
-  if (observed.is_addition_overdue && health == nullptr && !pod->is_deleting) {
+  const bool is_stuck = observed.is_addition_overdue && health == nullptr && !seed.has_joined;
+  if (is_stuck && !pod->is_deleting) {
     return DeletePod{seed.name, pod->uid, "the first member did not start in time"};
   }
   return Wait{"Bootstrapping", "the first member is starting"};
@@ -166,14 +167,15 @@ std::optional<Step> Rules::Grow() const {
   return CreateRecord{NewRecord(false)};
 }
 
-// The member to give up: one that does not participate, then followers by descending slot, the
-// leader last.
+// The member to give up: one that a user wants gone, one that does not participate, then followers
+// by descending slot, the leader last.
 const Record* Rules::Victim() const {
   const Record* leader = view.LeaderRecord();
   std::vector<const Record*> order;
   for (const Record& record : observed.records) order.push_back(&record);
   const auto rank = [&](const Record* record) {
-    return std::tuple(view.IsParticipating(*record), record == leader, -record->slot);
+    return std::tuple(!record->is_unwanted, view.IsParticipating(*record), record == leader,
+                      -record->slot);
   };
   return *std::ranges::min_element(order, {}, rank);
 }

@@ -1,5 +1,7 @@
 // Random faults on a simulated cluster: never below the quorum, never two members on their way,
 // never a name used again, and always there in the end.
+#include <cstdlib>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,7 +36,9 @@ class Sequence {
   }
   void Disturb() {
     constexpr int kReplicas[] = {1, 3, 5, 7};
-    switch (random_.Below(12)) {
+    sim_.is_overdue = random_.Below(40) == 0;
+    sim_.is_foreign_old = random_.Below(4) == 0;
+    switch (random_.Below(20)) {
       case 0:
         sim_.LosePod(AnyPod());
         break;
@@ -47,6 +51,18 @@ class Sequence {
         break;
       case 4:
         sim_.wanted.replicas = kReplicas[random_.Below(4)];
+        break;
+      case 5:
+        sim_.FinishPod(AnyPod());
+        break;
+      case 6:
+        if (random_.Below(4) == 0) sim_.DeleteRecordOf(AnyPod());
+        break;
+      case 7:
+        if (random_.Below(4) == 0) sim_.AddForeignLearner();
+        break;
+      case 8:
+        if (random_.Below(4) == 0) sim_.RemoveByHand(AnyPod());
         break;
       default:
         break;
@@ -61,10 +77,15 @@ class Sequence {
   }
   void Settle() {
     sim_.down.clear();
-    for (int i = 0; i < 200; ++i) {
+    sim_.is_overdue = false;
+    sim_.is_foreign_old = true;
+    for (int i = 0; i < 400; ++i) {
       const Step step = Decide(sim_.wanted, sim_.Observe());
       sim_.Run(step);
       ASSERT_THAT(sim_.faults, IsEmpty());
+      // The only member is never replaced: there must be others first.
+      const auto* wait = std::get_if<Wait>(&step);
+      if (wait != nullptr && wait->reason == "ReplacementBlocked") sim_.wanted.replicas = 3;
       if (!std::holds_alternative<Done>(step)) continue;
       EXPECT_EQ(sim_.voters(), static_cast<std::size_t>(sim_.wanted.replicas));
       EXPECT_EQ(sim_.objects().records.size(), sim_.voters());
@@ -72,7 +93,10 @@ class Sequence {
       EXPECT_EQ(sim_.objects().volumes.size(), sim_.voters());
       return;
     }
-    FAIL() << "does not come to an end";
+    const Step step = Decide(sim_.wanted, sim_.Observe());
+    const auto* wait = std::get_if<Wait>(&step);
+    FAIL() << "does not come to an end: " << NameOf(step)
+           << (wait == nullptr ? "" : " " + wait->reason + " " + wait->detail);
   }
 
   base::SeededRandom random_;
@@ -80,7 +104,10 @@ class Sequence {
 };
 
 TEST(PlanProperty, KeepsTheRulesUnderFaultsAndGetsThere) {
-  for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+  // PLAN_SEQUENCES=100000 for the long run.
+  const char* const given = std::getenv("PLAN_SEQUENCES");
+  const std::uint64_t count = given == nullptr ? 2000 : std::strtoull(given, nullptr, 10);
+  for (std::uint64_t seed = 1; seed <= count; ++seed) {
     SCOPED_TRACE(seed);
     Sequence(seed).Run();
     if (::testing::Test::HasFailure()) return;

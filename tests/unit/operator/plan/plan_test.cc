@@ -223,6 +223,83 @@ TEST(Plan, ASeedThatLostItsVolumeDoesNotFormAnotherCluster) {
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait DataMissing");
 }
 
+TEST(Plan, AForeignLearnerDoesNotBlockGrowthForever) {
+  SimEtcd sim = ClusterOf(1);
+  sim.wanted.replicas = 3;
+  sim.Run(Next(sim));  // a record
+  sim.Run(Next(sim));  // its volume
+  sim.AddForeignLearner();
+  EXPECT_EQ(Title(Next(sim)), "Wait UnexpectedMember");
+  sim.is_foreign_old = true;
+  EXPECT_EQ(Settle(sim).back(), "Done");
+  EXPECT_EQ(sim.voters(), 3U);
+}
+
+TEST(Plan, TheLastVoterStaysEvenIfItWasToLeave) {
+  SimEtcd sim = ClusterOf(3);
+  sim.wanted.replicas = 1;
+  while (sim.voters() == 3) sim.Run(Next(sim));
+  Step step = Next(sim);
+  while (Title(step) != "WithdrawPod") {
+    sim.Run(step);
+    step = Next(sim);
+  }
+  const std::string leaving = std::get<WithdrawPod>(step).member;
+  for (const Record& record : sim.Observe().records) {
+    if (record.name != leaving) sim.RemoveByHand(record.name);
+  }
+  EXPECT_EQ(Settle(sim).back(), "Done");
+  EXPECT_EQ(sim.voters(), 1U);
+  EXPECT_THAT(sim.faults, IsEmpty());
+}
+
+TEST(Plan, ReplacesTheMemberWhoseRecordAUserDeleted) {
+  SimEtcd sim = ClusterOf(3);
+  const std::string unwanted = sim.objects().records.at(1).name;
+  sim.DeleteRecordOf(unwanted);
+  EXPECT_EQ(Settle(sim).back(), "Done");
+  EXPECT_EQ(sim.voters(), 3U);
+  for (const Record& record : sim.objects().records) EXPECT_NE(record.name, unwanted);
+  SimEtcd one = ClusterOf(1);
+  one.DeleteRecordOf(one.objects().records.at(0).name);
+  EXPECT_EQ(Title(Next(one)), "Wait ReplacementBlocked");
+}
+
+TEST(Plan, GivesUpALearnerThatIsOverdueAndWaitsBeforeTheNext) {
+  SimEtcd sim = ClusterOf(1);
+  sim.wanted.replicas = 3;
+  while (sim.Observe().members->size() == 1) sim.Run(Next(sim));
+  sim.is_overdue = true;
+  const Step step = Next(sim);
+  ASSERT_EQ(Title(step), "UpdateRecord");
+  EXPECT_EQ(std::get<UpdateRecord>(step).record.phase, Phase::kRemoving);
+  sim = ClusterOf(1);
+  sim.wanted.replicas = 3;
+  Observed observed = sim.Observe();
+  observed.is_backing_off = true;
+  EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait LearnerStalled");
+}
+
+TEST(Plan, APodThatHasEndedMakesRoomAlsoWithoutAQuorum) {
+  SimEtcd sim = ClusterOf(3);
+  sim.FinishPod(sim.objects().records.at(0).name);
+  sim.FinishPod(sim.objects().records.at(1).name);
+  EXPECT_EQ(Title(Next(sim)), "DeletePod");
+  EXPECT_EQ(Settle(sim).back(), "Done");
+  EXPECT_THAT(sim.faults, IsEmpty());
+}
+
+TEST(Plan, ALearnersPodFollowsTheListUntilItHasStarted) {
+  SimEtcd sim = ClusterOf(1);
+  sim.wanted.replicas = 3;
+  while (sim.objects().pods.size() == 1) sim.Run(Next(sim));
+  Observed observed = sim.Observe();
+  const std::string learner = observed.records.at(1).name;
+  observed.health.erase(learner);
+  observed.pods[learner].initial_cluster = "of before";
+  EXPECT_EQ(Title(Decide(sim.wanted, observed)), "DeletePod");
+}
+
 TEST(Plan, NamesComeFromTheUidAndTheSequence) {
   const Wanted wanted{.cluster = "c", .uid = "u"};
   EXPECT_THAT(MemberName(wanted, 2, 1), StartsWith("c-2-"));

@@ -48,6 +48,8 @@ Observed SimEtcd::Observe() const {
   Observed observed = objects_;
   observed.is_settled = true;
   observed.is_leaver_drained = true;
+  observed.is_addition_overdue = is_overdue;
+  observed.are_foreign_entries_old = is_foreign_old;
   const MemberId leader = now.leader_.empty() ? MemberId{} : members_.at(now.leader_).id;
   for (const auto& [name, member] : members_) {
     if (!member.has_started || !IsRunning(name)) continue;
@@ -73,6 +75,29 @@ void SimEtcd::Run(const Step& step) {
   Elect();
   std::visit([this](const auto& one) { Do(one); }, step);
   Elect();
+}
+
+void SimEtcd::DeleteRecordOf(const std::string& member) {
+  if (Record* record = RecordOf(member)) record->is_unwanted = true;
+}
+
+void SimEtcd::AddForeignLearner() {
+  for (const auto& [name, member] : members_) {
+    if (member.is_learner) return;
+  }
+  const bool is_latched = objects_.cluster != ClusterId{};
+  if (!is_latched || !IsQuorate() || RunningVoters() < voters()) return;
+  const std::string name = fmt::format("foreign-{}", next_id_);
+  members_[name] = {MemberId(next_id_++), name, true};
+}
+
+void SimEtcd::RemoveByHand(const std::string& member) {
+  const Member* found = MemberOf(member);
+  if (found == nullptr || !IsQuorate()) return;
+  const bool is_safe = voters() > 1 && RunningVoters(member) >= (voters() - 1) / 2 + 1;
+  if (!found->is_learner && !is_safe) return;
+  members_.erase(member);
+  removed_by_hand_.insert(member);
 }
 
 Record* SimEtcd::RecordOf(const std::string& member) {
@@ -109,7 +134,9 @@ void SimEtcd::Do(const CreatePods& step) {
     Member* member = MemberOf(one.member);
     if (member == nullptr) {
       // It was removed and the operator does not know yet: the server stops by itself.
-      if (RecordOf(one.member)->phase != Phase::kRemoving) Fault("pod of no member: " + one.member);
+      const bool may_be =
+          RecordOf(one.member)->phase == Phase::kRemoving || removed_by_hand_.contains(one.member);
+      if (!may_be) Fault("pod of no member: " + one.member);
     } else {
       if (!member->has_started && one.initial_cluster.find(one.member + "=") == std::string::npos) {
         Fault("a first start without itself in the initial cluster");
@@ -121,7 +148,9 @@ void SimEtcd::Do(const CreatePods& step) {
 
 void SimEtcd::Do(const DeletePod& step) {
   const auto member = members_.find(step.member);
-  const bool is_running = member != members_.end() && member->second.has_started &&
+  // One that was never seen in the cluster may be made anew: nothing rests on it.
+  const Record* record = RecordOf(step.member);
+  const bool is_running = member != members_.end() && record != nullptr && record->has_joined &&
                           !objects_.pods[step.member].is_finished;
   if (is_running) Fault("pod of a running member deleted: " + step.member);
   objects_.pods.erase(step.member);

@@ -23,6 +23,19 @@ class SimEtcd {
   // A node or a user takes the pod away; its volume stays.
   void LosePod(const std::string& member) { objects_.pods.erase(member); }
 
+  // The kubelet evicts it: the pod stays there and never runs again.
+  void FinishPod(const std::string& member) {
+    const auto pod = objects_.pods.find(member);
+    if (pod != objects_.pods.end()) pod->second.is_finished = true;
+  }
+  // A user deletes the record; its finalizer keeps it until the operator lets it go.
+  void DeleteRecordOf(const std::string& member);
+  // A user adds a learner, or removes a member while the others keep the quorum.
+  void AddForeignLearner();
+  void RemoveByHand(const std::string& member);
+  bool is_overdue = false;      // the member on its way in
+  bool is_foreign_old = false;  // entries that are not ours
+
   std::size_t voters() const;
   bool IsQuorate() const;
   const Observed& objects() const { return objects_; }
@@ -63,6 +76,7 @@ class SimEtcd {
   std::map<std::string, Member> members_;  // etcd's list
   std::string leader_;
   std::set<std::string> names_;  // ever used
+  std::set<std::string> removed_by_hand_;
   std::uint64_t next_id_ = 1;
   std::uint64_t next_uid_ = 1;
   bool has_cluster_ = false;
