@@ -184,7 +184,9 @@ absl::StatusOr<std::optional<std::chrono::nanoseconds>> ScheduleController::RunD
     if (spec.concurrency_policy == Policy::kReplace) RETURN_IF_ERROR(MakeRoom(look));
     RETURN_IF_ERROR(Start(look, at));
   }
-  look.status.missed_schedules = look.status.missed_schedules.value_or(0) + missed;
+  if (missed > 0) {
+    look.status.missed_schedules = look.status.missed_schedules.value_or(0) + missed;
+  }
   return std::optional<std::chrono::nanoseconds>();
 }
 
