@@ -40,7 +40,7 @@ void Server::Start(Peers& peers, SnapshotReceiver& snapshots, base::HttpHandler*
           auto stream = MakeServerStream(descriptor, url);
           if (stream.ok()) Serve(*std::move(stream), std::move(peer));
         },
-        [this] { return MakeRoom(); });
+        [this] { return HasRoom(); });
   }
 }
 
@@ -51,6 +51,7 @@ void Server::Close() {
 }
 
 void Server::Serve(std::unique_ptr<net::ByteStream> stream, std::string peer) {
+  if (sessions_.size() >= options_.connections_max) CloseOldestIdle();
   auto session = std::make_shared<ServerSession>(
       *this, std::make_shared<Connection>(loop_, std::move(stream), options_.write_timeout,
                                           std::move(peer)));
@@ -64,14 +65,18 @@ void Server::Remove(ServerSession* session) {
   if (found != sessions_.end()) sessions_.erase(found);
 }
 
-bool Server::MakeRoom() {
-  if (sessions_.size() < options_.connections_max) return true;
+// Asked before anybody is known to be there, so it closes nothing.
+bool Server::HasRoom() const {
+  return sessions_.size() < options_.connections_max ||
+         std::ranges::any_of(sessions_, [](const auto& session) { return session->half_open(); });
+}
+
+void Server::CloseOldestIdle() {
   const auto idle =
       std::ranges::find_if(sessions_, [](const auto& session) { return session->half_open(); });
-  if (idle == sessions_.end()) return false;
+  if (idle == sessions_.end()) return;
   (*idle)->Close();
   sessions_.erase(idle);
-  return true;
 }
 
 bool Server::TakeBodyBytes(std::size_t bytes) {

@@ -54,7 +54,8 @@ class Server {
   void Accepted(const std::string& sender) { causes_.erase(sender); }
 
  private:
-  bool MakeRoom();
+  bool HasRoom() const;
+  void CloseOldestIdle();
 
   net::Loop& loop_;
   const TransportOptions& options_;

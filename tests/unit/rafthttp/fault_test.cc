@@ -69,6 +69,35 @@ TEST_F(FakePeer, RefusalsAndOddVersionsOnlyEndTheAttempt) {
   EXPECT_TRUE(member.AwaitActive(kFake));
 }
 
+// Whatever comes on such a stream is of a protocol that this member does not speak.
+TEST_F(FakePeer, StreamsOfPeersThatAreTooOldAreNotRead) {
+  const auto chunk = [&](std::uint64_t commit) {
+    FrameBuffer frames;
+    MessageEncoder().Append(Heartbeat(kFake, member.id(), commit), frames);
+    const std::string bytes = frames.Take().Flatten();
+    return base::FormatHex(bytes.size()) + "\r\n" + bytes + "\r\n";
+  };
+  for (const std::string version :
+       {"", "X-Server-Version: 2.0.13\r\n", "X-Server-Version: 1.9.0\r\n",
+        "X-Server-Version: 3.4\r\n", "X-Server-Version: x\r\n"}) {
+    RawConnection refused =
+        AnswerDial("/raft/stream/message/1", "HTTP/1.1 200 OK\r\n" + version +
+                                                 "Transfer-Encoding: chunked\r\n\r\n" + chunk(1));
+    EXPECT_TRUE(refused.ReadAll().empty()) << version;  // closed by the member
+  }
+  for (const std::string version : {"2.1.0", "3.7.1", "4.0.0"}) {
+    RawConnection good = AnswerDial("/raft/stream/message/1",
+                                    "HTTP/1.1 200 OK\r\nX-Server-Version: " + version +
+                                        "\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(2));
+    EXPECT_TRUE(member.receiver.Await([&] { return !member.receiver.received.empty(); }))
+        << version;
+    member.receiver.Change([&] {
+      EXPECT_EQ(member.receiver.received.front().commit, Index(2)) << version;
+      member.receiver.received.clear();
+    });
+  }
+}
+
 TEST_F(FakePeer, MessagesWithoutStreamsArePosted) {
   raft::Message message = Heartbeat(member.id(), kFake, 3);
   member.transport().Send({message});

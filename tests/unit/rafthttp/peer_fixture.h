@@ -185,7 +185,8 @@ class RecordingObserver final : public Observer {
 class TestMember {
  public:
   explicit TestMember(std::uint64_t id, TransportOptions options = {},
-                      ClusterId cluster = kTestCluster, std::string version = "3.6.16")
+                      ClusterId cluster = kTestCluster, std::string version = "3.6.16",
+                      base::HttpHandler* other = nullptr)
       : id_(MemberId(id)) {
     if (options.listen_urls.empty()) options.listen_urls = {{"http", "127.0.0.1:0"}};
     transport_ = std::make_unique<Transport>(std::move(options), &observer);
@@ -197,7 +198,7 @@ class TestMember {
     self.name = "m" + std::to_string(id);
     self.advertise_urls = {url()};
     self.server_version = [version] { return version; };
-    transport_->Start(std::move(self), receiver, &echo_);
+    transport_->Start(std::move(self), receiver, other != nullptr ? other : &echo_);
   }
   ~TestMember() { Stop(); }
 
