@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import unittest
 
@@ -19,7 +20,7 @@ import flags  # noqa: E402,F401
 
 import peers  # noqa: E402
 from cluster import Cluster  # noqa: E402
-from etcd_process import EtcdProcess, free_ports, wait_until  # noqa: E402
+from etcd_process import EtcdProcess, etcdctl_environment, free_ports, wait_until  # noqa: E402
 
 KINDS = ("ours", "v36")
 
@@ -115,6 +116,24 @@ class Starts(unittest.TestCase):
             finally:
                 cluster.close()
         both(self, [None], refusal)
+
+
+class Texts(unittest.TestCase):
+    def test_a_go_leaders_entry_may_hold_any_text(self):
+        """Its decoder looks at no text; ours must not end a member because of one."""
+        with Cluster(["v36", "v36", "ours"]) as cluster:
+            ours = cluster.members[2]
+            if cluster.leader() is ours:
+                ours.stop()
+                cluster.leader()
+                ours.start()
+            go = cluster.members[0]
+            added = subprocess.run([*map(os.fsencode, go.etcdctl_command("user", "add")),
+                                    b"caf\xe9:secret"], env=etcdctl_environment(),
+                                   capture_output=True, timeout=60, check=False)
+            self.assertEqual(added.returncode, 0, added.stderr)
+            go.etcdctl("put", "after", "it")
+            self.assertEqual(ours.etcdctl("get", "after", "--print-value-only"), "it\n")
 
 
 class PeerPort(unittest.TestCase):

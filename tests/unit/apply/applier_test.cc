@@ -96,6 +96,20 @@ TEST_F(ApplierTest, EveryKindOfEntryAdvancesTheIndex) {
   EXPECT_EQ(StoredIndex(), index);
 }
 
+// As Go's leaders append it: their decoder looks at no text.
+TEST_F(ApplierTest, TextOfAnEntryMayBeAnything) {
+  std::string name;
+  base::AppendBytesField(name, 1, "caf\xe9");
+  std::uint64_t index = 0;
+  for (const std::uint32_t operation : {1012, 1100, 1101, 1103, 1104, 1200, 1201, 1203, 1204}) {
+    std::string entry;
+    base::AppendMessageField(entry, operation, name);
+    ++index;
+    replica_.ApplyAll({{Term(1), Index(index), raft::EntryType::kNormal, entry}});
+    EXPECT_EQ(StoredIndex(), index) << operation;
+  }
+}
+
 TEST_F(ApplierTest, AnUnknownOperationIsFatal) {
   BatchOutcome out;
   replica_.applier().Begin();

@@ -154,7 +154,7 @@ TEST(EntryCheck, RefusesWhatMembersWouldDieOf) {
             "text is not UTF-8");
   std::string name = Encode([](Request& r) { r.mutable_auth_role_add()->set_name("x"); });
   name.back() = '\xff';
-  EXPECT_EQ(Verdict(name), "no request");
+  EXPECT_EQ(Verdict(name), "text is not UTF-8");
   EXPECT_EQ(Verdict(Encode([](Request& r) {
               r.mutable_cluster_member_attr_set()->set_member_id(1);
               r.mutable_cluster_member_attr_set()->mutable_member_attributes()->set_name("\xff");
