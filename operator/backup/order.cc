@@ -18,6 +18,7 @@ using kube::Json;
 
 constexpr std::array<std::string_view, 3> kKindNames = {"Backup", "Delete", "Verify"};
 constexpr std::size_t kMessageMax = 1500;
+constexpr std::size_t kMessageLeast = 50;
 
 absl::Status Invalid(std::string_view why) {
   return base::MakeStatus(absl::StatusCode::kInvalidArgument, why);
@@ -38,9 +39,9 @@ absl::StatusOr<model::Retention> RetentionFromJson(const Json& json) {
   return carrier.spec.retention;
 }
 
-std::string Cut(const std::string& text) {
-  if (text.size() <= kMessageMax) return text;
-  std::size_t end = kMessageMax;
+std::string Cut(const std::string& text, std::size_t max) {
+  if (text.size() <= max) return text;
+  std::size_t end = max;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
     --end;  // of a character
   return text.substr(0, end) + "...";
@@ -115,11 +116,17 @@ std::string WriteReport(const Report& report) {
   json["ok"] = report.is_ok;
   json["final"] = report.is_final;
   json["reason"] = report.reason;
-  json["message"] = Cut(report.message);
   json["pruned"] = report.pruned;
-  json["pruneProblem"] = Cut(report.prune_problem).substr(0, 300);
   json["restoredRevision"] = report.restored_revision;
-  return kube::DumpJson(json);
+  // What is cut off from a termination message would make it no JSON any more.
+  std::string text;
+  for (std::size_t max = kMessageMax; max >= kMessageLeast; max /= 2) {
+    json["message"] = Cut(report.message, max);
+    json["pruneProblem"] = Cut(report.prune_problem, max / 4);
+    text = kube::DumpJson(json);
+    if (text.size() <= kReportBytesMax) break;
+  }
+  return text;
 }
 
 absl::StatusOr<Report> ParseReport(std::string_view text) {
