@@ -37,8 +37,8 @@ struct Config {
   // One attempt to make a connection.
   std::chrono::milliseconds dial_timeout{5000};
   // While calls are in flight a ping is sent after this long without traffic, and the connection
-  // given up when it is not answered within the timeout: how a vanished machine is noticed.
-  // etcd refuses clients that ping more often than every 5 s; gRPC makes 10 s of less.
+  // given up when it is not answered within the timeout: how a vanished machine is noticed. Servers
+  // cut clients that ping more often than every 5 s.
   std::chrono::milliseconds keepalive_time{10000};
   std::chrono::milliseconds keepalive_timeout{5000};
 };

@@ -18,6 +18,8 @@ using Endpoints = std::vector<std::shared_ptr<Endpoint>>;
 
 constexpr std::chrono::milliseconds kFirstPause{25};
 constexpr std::chrono::milliseconds kLongestPause{250};
+// What servers count clients by.
+constexpr char kApiVersion[] = "3.6";
 // While no endpoint is connected, their channels are followed in steps of this.
 constexpr std::chrono::milliseconds kLook{10};
 // What has come in already is looked at before a call.
@@ -221,6 +223,7 @@ std::shared_ptr<Endpoint> Core::Pick(Running& call) {
 
 absl::Status Core::TryOnce(Running& call, Endpoint& endpoint, const Attempt& attempt) {
   grpc::ClientContext context;
+  context.AddMetadata("client-api-version", kApiVersion);
   if (const auto time = call.AttemptTime(); time.has_value()) context.set_deadline(FromNow(*time));
   ++call.attempts;
   if (!Enter(context)) return Closed();

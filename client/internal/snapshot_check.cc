@@ -5,43 +5,18 @@
 
 #include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
-#include <openssl/evp.h>
 
-#include "server/base/check.h"
 #include "server/base/status.h"
 
 namespace etcd::client::internal {
 namespace {
 
-constexpr std::size_t kTrailerBytes = 32;
+constexpr std::size_t kTrailerBytes = base::kSha256Bytes;
 // bbolt's images are whole pages, at least of this size (so tools find out whether there is a
 // trailer).
 constexpr std::uint64_t kPageBytes = 512;
 
 }  // namespace
-
-struct SnapshotCheck::Digest {
-  Digest() { CHECK(EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1) << "sha256"; }
-  ~Digest() { EVP_MD_CTX_free(context); }
-  Digest(const Digest&) = delete;
-  Digest& operator=(const Digest&) = delete;
-
-  void Add(std::string_view bytes) {
-    CHECK(EVP_DigestUpdate(context, bytes.data(), bytes.size()) == 1) << "sha256";
-  }
-
-  std::string Finish() {
-    std::string sum(kTrailerBytes, '\0');
-    CHECK(EVP_DigestFinal_ex(context, reinterpret_cast<unsigned char*>(sum.data()), nullptr) == 1)
-        << "sha256";
-    return sum;
-  }
-
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-};
-
-SnapshotCheck::SnapshotCheck() : digest_(std::make_unique<Digest>()) {}
-SnapshotCheck::~SnapshotCheck() = default;
 
 void SnapshotCheck::Add(std::string_view bytes) {
   size_bytes_ += bytes.size();
@@ -49,9 +24,9 @@ void SnapshotCheck::Add(std::string_view bytes) {
   const std::size_t image =
       tail_.size() + bytes.size() - std::min(tail_.size() + bytes.size(), kTrailerBytes);
   const std::size_t of_tail = std::min(image, tail_.size());
-  digest_->Add(std::string_view(tail_).substr(0, of_tail));
+  digest_.Add(std::string_view(tail_).substr(0, of_tail));
   tail_.erase(0, of_tail);
-  digest_->Add(bytes.substr(0, image - of_tail));
+  digest_.Add(bytes.substr(0, image - of_tail));
   tail_.append(bytes.substr(image - of_tail));
 }
 
@@ -60,7 +35,7 @@ absl::StatusOr<std::string> SnapshotCheck::Finish() {
     return base::DataLoss("the snapshot ended early: " + std::to_string(size_bytes_) +
                           " bytes are no image with a trailer");
   }
-  const std::string sum = digest_->Finish();
+  const std::string sum = digest_.Finish();
   if (sum != tail_) {
     return base::DataLoss("the snapshot's trailer is not the SHA-256 of its bytes");
   }

@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include <absl/status/statusor.h>
+
+#include "server/base/sha256.h"
 
 namespace etcd::client::internal {
 
@@ -13,19 +14,14 @@ namespace etcd::client::internal {
 // messages end does not matter.
 class SnapshotCheck {
  public:
-  SnapshotCheck();
-  ~SnapshotCheck();
-
   void Add(std::string_view bytes);
   std::uint64_t size_bytes() const { return size_bytes_; }
   // The image's SHA-256 in hex; DataLoss when the last 32 bytes are not it. Once.
   absl::StatusOr<std::string> Finish();
 
  private:
-  struct Digest;  // OpenSSL's
-
-  std::unique_ptr<Digest> digest_;
-  std::string tail_;  // the last bytes, 32 at most: perhaps the trailer, so not hashed yet
+  base::Sha256 digest_;  // of the image so far
+  std::string tail_;     // the last bytes, 32 at most: perhaps the trailer, so not hashed yet
   std::uint64_t size_bytes_ = 0;
 };
 

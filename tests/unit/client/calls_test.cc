@@ -196,6 +196,7 @@ TEST_F(Calls, Status) {
   const auto status = client_->Status();
   ASSERT_TRUE(status.ok()) << status.status();
   ExpectSomeHeader(status->header);
+  EXPECT_EQ(server_.api_version, "3.6");
   EXPECT_EQ(status->version, "3.6.16");
   EXPECT_EQ(status->db_size_bytes, 1);
   EXPECT_EQ(status->leader, MemberId(2));

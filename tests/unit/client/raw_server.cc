@@ -145,6 +145,7 @@ void RawServer::Speak(int descriptor) {
   while (const std::optional<Frame> frame = reader.Next()) {
     if (way_ == Way::kSilent || frame->type != kData || (frame->flags & kEndStream) == 0) continue;
     ++requests_;
+    if (way_ == Way::kDeaf) continue;
     if (way_ == Way::kGarbageMessage) {
       Say(descriptor, GarbageAnswer(frame->stream));
       continue;

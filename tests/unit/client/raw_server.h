@@ -19,6 +19,7 @@ class RawServer {
     kSilent,          // accepts and says nothing
     kCutAtOnce,       // accepts and closes
     kNoHttp2,         // answers as an HTTP/1.1 server
+    kDeaf,            // takes requests and pings, and answers nothing
     kCutAfterCall,    // takes a whole request, then resets the connection
     kRefuseStreams,   // takes a request, and says by GOAWAY that it did nothing with it
     kGarbageMessage,  // answers with a message that is no Protobuf

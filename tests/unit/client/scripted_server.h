@@ -29,13 +29,15 @@ class ScriptedServer {
 
   void On(const std::string& path, Answer answer) {
     auto& calls = calls_[path];
-    server_.Unary(path, [&calls, answer = std::move(answer)](
-                            base::CallContextPtr, std::string_view request, base::UnaryDone done) {
-      ++calls;
-      absl::StatusOr<std::string> text = answer(request);
-      if (!text.ok()) return done(text.status());
-      done(base::Body(base::Rope(*std::move(text))));
-    });
+    server_.Unary(
+        path, [this, &calls, answer = std::move(answer)](
+                  base::CallContextPtr context, std::string_view request, base::UnaryDone done) {
+          ++calls;
+          api_version = context->metadata.Find("client-api-version").value_or("");
+          absl::StatusOr<std::string> text = answer(request);
+          if (!text.ok()) return done(text.status());
+          done(base::Body(base::Rope(*std::move(text))));
+        });
   }
   // An error, or success with an empty message.
   void Always(const std::string& path, absl::Status status) {
@@ -69,6 +71,7 @@ class ScriptedServer {
 
   std::uint16_t port() const { return server_.port; }
   std::string endpoint() const { return "http://" + server_.address(); }
+  std::string api_version;  // of the last unary call; written before its answer
   int calls(const std::string& path) const { return calls_.at(path); }
 
  private:
