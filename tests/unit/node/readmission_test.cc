@@ -142,13 +142,29 @@ TEST(Readmission, OfTheOnlyMemberIsRefused) {
   EXPECT_NE(members.Refusal(members.Leader()->member_id()).find("is up"), std::string::npos);
 }
 
+// At once, and not only because nothing can be committed without the one that is lost.
 TEST(Readmission, OfOneOfTwoIsRefused) {
   Replaced members(2);
   const MemberId lost = members.Lose(1);
-  // Nothing can be committed, nor a leader confirmed, without the one that is lost.
-  const auto added = members.Ask(lost);
-  EXPECT_FALSE(added.ok());
-  EXPECT_EQ(members.Leader()->Members().size(), 2U);
+  EXPECT_NE(members.Refusal(lost).find("too few other voters"), std::string::npos);
+}
+
+// Here a single member is a majority by itself: nothing but the rule keeps it from deciding what
+// the data of two is.
+TEST(Readmission, OfOneOfTwoThatWasRemovedIsRefused) {
+  Replaced members(2);
+  const MemberId lost = members.cluster[members.Other(1)]->member_id();
+  members.UrlsOf(lost);
+  std::optional<absl::Status> removed;
+  members.Leader()->RemoveMember(lost, {}, [&](const auto& left) { removed = left.status(); });
+  ASSERT_TRUE(members.cluster.WaitFor([&] { return removed.has_value(); }));
+  ASSERT_TRUE(removed->ok()) << *removed;
+  members.cluster.Kill(members.Other(1));
+  const auto added = members.Ask(lost, /*resumes=*/true);
+  EXPECT_EQ(added.status().code(), absl::StatusCode::kFailedPrecondition) << added.status();
+  EXPECT_NE(std::string(base::MessageOf(added.status())).find("too few other voters"),
+            std::string::npos);
+  EXPECT_EQ(members.Leader()->Members().size(), 1U);
 }
 
 TEST(Readmission, IsRefusedWhileAnotherMemberIsDown) {
