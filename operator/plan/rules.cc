@@ -36,6 +36,9 @@ Step Rules::Bootstrap() const {
     if (seed.has_joined) return Wait{"DataMissing", "the volume of the seed is gone"};
     return CreateVolume{seed.name};
   }
+  if (seed.has_joined && volume->uid != seed.volume_uid) {
+    return Wait{"DataMissing", "the seed has another volume than it joined with"};
+  }
   if (view.PodOf(seed.name) == nullptr) return StartSeed(seed);
   const Health* health = view.HealthOf(seed.name);
   const bool is_up = health != nullptr && health->leader != MemberId{} && view.is_quorate();
@@ -48,9 +51,10 @@ Step Rules::Bootstrap() const {
   return Wait{"Bootstrapping", "the first member is starting"};
 }
 
+// Only ever for a seed that has not joined: one that has is restarted like every other member.
 Step Rules::StartSeed(const Record& seed) const {
   return CreatePods{{{.member = seed.name,
-                      .is_new_cluster = !seed.has_joined,
+                      .is_new_cluster = true,
                       .initial_cluster = seed.name + "=" + PeerUrl(wanted, seed.name)}}};
 }
 

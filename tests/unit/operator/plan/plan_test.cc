@@ -218,8 +218,13 @@ TEST(Plan, ASeedThatLostItsVolumeDoesNotFormAnotherCluster) {
   for (int i = 0; i < 4; ++i) sim.Run(Next(sim));  // joined, not latched
   Observed observed = sim.Observe();
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "LatchCluster");
-  observed.volumes.clear();
   observed.pods.clear();
+  const Step restart = Decide(sim.wanted, observed);
+  ASSERT_EQ(Title(restart), "CreatePods");
+  EXPECT_FALSE(std::get<CreatePods>(restart).pods.at(0).is_new_cluster);
+  observed.volumes.begin()->second.uid = "another";
+  EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait DataMissing");
+  observed.volumes.clear();
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait DataMissing");
 }
 
