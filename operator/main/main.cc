@@ -1,6 +1,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <malloc.h>
 #include <string_view>
 #include <unistd.h>
 #include <vector>
@@ -66,6 +67,8 @@ int Run(const Flags& flags) {
 }
 
 int Main(int argc, char** argv) {
+  // A heap for each of our many threads, all of them idle, costs more than their lock.
+  mallopt(M_ARENA_MAX, 1);
   const std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "data-guard") return DataGuardMain(argc, argv);
   if (verb == "backup-worker") return worker::BackupWorkerMain(argc, argv);
