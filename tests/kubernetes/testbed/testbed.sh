@@ -16,11 +16,12 @@
 #   testbed.sh status           what runs;  testbed.sh log NAME: the log of one process (no NAME: list)
 #   testbed.sh down             stop everything, remove namespaces and cgroups
 #
-# Settings: BED (state folder), CGROUP (prefix of the nodes' groups; with BED, and in a mount namespace with
-# a /run/netns of its own, a second testbed can stand beside the first), NODES (3), ETCD_SERVERS (store of the API server; default: Debian's
-# etcd on the control plane), APISERVER_ARGS (further flags), NODE_GRACE (20s: silence of a node until
-# it counts as lost). Addresses exist only inside the namespaces: nodes 198.18.255.I, control plane
-# 198.18.255.254, pods 198.18.I.0/24, services 198.19.0.0/24.
+# Settings: BED (state folder), CGROUP (prefix of the nodes' groups; with another BED, and in a mount
+# namespace with a /run/netns of its own, a second testbed can stand beside the first), NODES (3),
+# ETCD_SERVERS (store of the API server; default: Debian's etcd on the control plane), APISERVER_ARGS
+# (further flags), NODE_GRACE (20s: silence of a node until it counts as lost). Addresses exist only
+# inside the namespaces: nodes 198.18.255.I, control plane 198.18.255.254, pods 198.18.I.0/24,
+# services 198.19.0.0/24.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/etcdpp-testbed
@@ -102,14 +103,14 @@ down() {
   rm -rf "$BED/etcd" "$BED"/node* "$BED/volumes" "$BED/images" "$BED/pki" "$BED"/*.kubeconfig
 }
 
-in_node_or_cp() {
+# In place of this process, so that who ends it ends the command.
+exec_in_node_or_cp() {
+  local netns=kcp
   if [[ $1 =~ ^[0-9]$ ]]; then
-    local i=$1
+    netns=kn$1
     shift
-    nsenter --net="/run/netns/kn$i" "$@"
-  else
-    in_cp "$@"
   fi
+  exec nsenter --net="/run/netns/$netns" "$@"
 }
 
 verb=${1:-help}
@@ -125,7 +126,7 @@ case $verb in
   recycle) recycle_volumes ;;
   kubectl) kctl "$@" ;;
   helm) in_cp env KUBECONFIG="$BED/admin.kubeconfig" "$BIN/helm" "$@" ;;
-  exec) in_node_or_cp "$@" ;;
+  exec) exec_in_node_or_cp "$@" ;;
   kill-node) kill_node "$1" ;;
   start-node) start_node "$1" ;;
   cut-node) in_cp ip link set "v$1" down ;;
