@@ -9,6 +9,7 @@ kubectl and helm, waiting for conditions.
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,7 +66,7 @@ class Bed:
             run(TESTBED, "up", timeout=300)
             for archive in archives:
                 run(TESTBED, "load", archive, timeout=300)
-            run(TESTBED, "volumes", str(self.volumes), "2Gi")
+            run(TESTBED, "volumes", str(self.volumes), "8Gi")
         except BaseException:
             self.__exit__(None)
             raise
@@ -80,6 +81,9 @@ class Bed:
     def check_machine(self):
         if os.geteuid() != 0:
             skip("needs root, to make namespaces")
+        for tool in ("buildah", "debootstrap", "containerd", "ctr", "runc", "iptables", "ip"):
+            if shutil.which(tool) is None:
+                skip(f"needs {tool}: scripts/setup.sh --kubernetes")
         if not os.access(os.path.join(CACHE, "etcdpp-testbed", "bin", "kube-apiserver"), os.X_OK):
             skip("needs the testbed: tests/kubernetes/testbed/testbed.sh build")
         probe = run("unshare", "--net", "true", check=False)

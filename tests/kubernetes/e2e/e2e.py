@@ -11,20 +11,22 @@ BINARIES: a folder other than build/release/bin. KEEP_TESTBED=1: leave it up.
 import argparse
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import objects  # noqa: E402
+import readme  # noqa: E402
 from bed import Bed, Failed  # noqa: E402
-from story import S3Server, Story  # noqa: E402
+from story import S3Server, Story, s3_program  # noqa: E402
 
 COPY = "copy"
 
 
 def create_and_scale(story):
-    story.step("the operator, by helm")
+    story.step("the operator, by helm, as README says")
     story.install_operator()
-    story.step("three members, by helm")
-    story.create("main")
+    story.step("three members, by helm, as README says")
+    story.create_as_in_readme()
     story.step("writers and watchers")
     story.start_load("main")
     story.step("3 -> 5 -> 3")
@@ -36,17 +38,17 @@ def create_and_scale(story):
 
 def back_up_and_restore(story, bed):
     story.step("a backup to S3, meanwhile")
-    bed.apply(objects.secret())
     with S3Server(bed) as s3:
-        artifact = story.load.during("backup", lambda: story.back_up("before", "main"))
+        artifact = story.load.during("backup", story.back_up_as_in_readme)
         stored = s3.files()
         print(f"   {artifact}; stored: {stored}", flush=True)
         if not any(artifact["uri"].endswith(os.path.basename(name)) for name in stored):
             raise Failed("the backup is not in the bucket")
         story.step("restored as another cluster, at the same revision")
-        bed.apply(objects.restore("again", "before", COPY, story.cluster_spec(),
-                                  bumpRevision=0, markCompacted=False))
-        story.wait_restored("again", COPY, 3)
+        began = time.monotonic()
+        readme.run_block(bed, "kind: EtcdRestore")
+        story.wait_settled(COPY, 3)
+        story.figure("restore", time.monotonic() - began)
     expect_same(bed, int(artifact["revision"]))
 
 
@@ -75,6 +77,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", action="store_true")
     options = parser.parse_args()
+    s3_program()
     archives = ()
     if options.whole:
         import whole  # pylint: disable=import-outside-toplevel

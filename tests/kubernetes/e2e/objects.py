@@ -8,7 +8,8 @@ from load import endpoints_of
 
 API = "etcdpp.dev/v1alpha1"
 S3_PORT = 7070
-S3_KEYS = {"AWS_ACCESS_KEY_ID": "e2e-access", "AWS_SECRET_ACCESS_KEY": "e2e-secret-of-forty-characters-0123456789"}
+S3_URL = f"http://{CONTROL_PLANE}:{S3_PORT}"
+S3_KEYS = {"AWS_ACCESS_KEY_ID": "e2e-access", "AWS_SECRET_ACCESS_KEY": "e2e-secret-0123456789"}
 BUCKET = "etcd"
 
 
@@ -16,12 +17,8 @@ def made(kind, name, spec):
     return {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
-def secret():
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}, "stringData": S3_KEYS}
-
-
 def s3():
-    return {"s3": {"endpoint": f"http://{CONTROL_PLANE}:{S3_PORT}", "bucket": BUCKET,
+    return {"s3": {"endpoint": S3_URL, "bucket": BUCKET,
                    "prefix": "e2e", "region": "us-east-1", "forcePathStyle": True,
                    "credentialsSecretRef": {"name": "s3"}}}
 

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import objects
+import readme
 from bed import ROOT, TESTBED, Failed, condition_of
 from load import Load
 
@@ -14,31 +15,22 @@ SYSTEM = "etcd-system"
 CREATE_BAR = 20
 SCALE_STEP_BAR = 10
 PATIENCE = 240
-# Members as small as the machine: what the chart is told, and the same as a spec.
-SMALL = {"storage": {"size": "1Gi"}, "etcd": {"quotaBackendBytes": "512Mi"},
-         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
-SMALL_FLAGS = ["--set", "cluster.storage.size=1Gi", "--set", "cluster.etcd.quotaBackendBytes=512Mi",
-               "--set", "cluster.resources.requests.cpu=20m",
-               "--set", "cluster.resources.requests.memory=64Mi"]
 
 
-def local(image):
-    return {"repository": f"localhost/{image}", "tag": "dev"}
-
-
-def image_flags(prefix, image):
-    return ["--set", f"{prefix}.repository=localhost/{image}", "--set", f"{prefix}.tag=dev"]
+def s3_program():
+    """Built once; exits the test as skipped where that is not possible."""
+    built = subprocess.run([os.path.join(ROOT, "tests/integration/backup/build_versitygw.sh")],
+                           stdout=subprocess.PIPE, text=True, check=False)
+    if built.returncode != 0:
+        raise SystemExit(built.returncode)
+    return built.stdout.strip()
 
 
 class S3Server:
     """versitygw in the control plane's network, with one bucket."""
 
     def __init__(self, bed):
-        built = subprocess.run([os.path.join(ROOT, "tests/integration/backup/build_versitygw.sh")],
-                               stdout=subprocess.PIPE, text=True, check=False)
-        if built.returncode != 0:
-            raise SystemExit(built.returncode)
-        self._program = built.stdout.strip()
+        self._program = s3_program()
         self._bed = bed
         self.folder = bed.path("s3")
         self._process = None
@@ -83,11 +75,7 @@ class Story:
     # ---- The operator.
 
     def install_operator(self):
-        self.bed.helm("install", "etcd-operator", os.path.join(ROOT, "charts/etcd-operator"),
-                      "--namespace", SYSTEM, "--create-namespace",
-                      *image_flags("image", "etcd-operator"), *image_flags("serverImage", "etcd"))
-        self.bed.kubectl("rollout", "status", "deployment/etcd-operator", "--namespace", SYSTEM,
-                         "--timeout=120s", timeout=130)
+        readme.run_block(self.bed, "helm install etcd-operator", REGISTRY="localhost", TAG="dev")
 
     def operator_pods(self):
         return self.bed.list("pods", "app.kubernetes.io/name=etcd-operator", SYSTEM)
@@ -116,9 +104,15 @@ class Story:
         except Failed as failure:
             raise Failed(f"{failure}\nstatus: {self.cluster(name).get('status')}") from failure
 
+    def create_as_in_readme(self):
+        began = time.monotonic()
+        readme.run_block(self.bed, "helm install main")
+        self.wait_settled("main", 3)
+        self.figure("create main to Available", time.monotonic() - began, CREATE_BAR)
+
     def create(self, name, replicas=3, sets=()):
         self.bed.helm("install", name, os.path.join(ROOT, "charts/etcd-cluster"),
-                      "--set", f"cluster.replicas={replicas}", *SMALL_FLAGS, *sets)
+                      "--set", f"cluster.replicas={replicas}", *sets)
         _, seconds = self.wait_settled(name, replicas)
         self.figure(f"create {name} to Available", seconds, CREATE_BAR)
 
@@ -176,6 +170,12 @@ class Story:
         self.figure(f"backup {name}", took)
         return backup["status"]["artifact"]
 
+    def back_up_as_in_readme(self):
+        keys = objects.S3_KEYS
+        readme.run_block(self.bed, "kind: EtcdBackup", S3=objects.S3_URL,
+                         KEY_ID=keys["AWS_ACCESS_KEY_ID"], KEY=keys["AWS_SECRET_ACCESS_KEY"])
+        return self.wait_backup("before")
+
     def back_up(self, name, cluster, destination=None):
         self.bed.apply(objects.backup(name, cluster, destination))
         return self.wait_backup(name)
@@ -190,6 +190,3 @@ class Story:
             raise Failed(f"restore {name}: {restore['status']}")
         self.figure(f"restore {name}", took)
         self.wait_settled(cluster, members)
-
-    def cluster_spec(self, replicas=3):
-        return {"replicas": replicas, **SMALL}

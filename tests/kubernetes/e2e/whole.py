@@ -135,7 +135,7 @@ def another_name(story, bed, s3):
     bed.helm("uninstall", "main")
     bed.wait("main is gone", lambda: not story.cluster("main") and not bed.list(
         "pods", "etcdpp.dev/cluster=main"), PATIENCE)
-    bed.apply(objects.restore("reborn", "last", "reborn", story.cluster_spec()))
+    bed.apply(objects.restore("reborn", "last", "reborn", {"replicas": 3}))
     story.wait_restored("reborn", "reborn", 3)
     etcd = objects.Etcd(bed, "reborn")
     if etcd.content() != content:
