@@ -8,7 +8,8 @@ namespace etcd::base {
 
 ThreadExecutor::ThreadExecutor(std::string name, const Clock& clock)
     : clock_(clock), thread_([this] { Run(); }) {
-  pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
+  name.resize(std::min<std::size_t>(name.size(), 15));  // the kernel's limit
+  pthread_setname_np(thread_.native_handle(), name.c_str());
 }
 
 ThreadExecutor::~ThreadExecutor() { Stop(); }

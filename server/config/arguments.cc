@@ -46,7 +46,7 @@ absl::Status SetBool(std::string_view name, std::string_view value, bool& out) {
 }
 
 absl::Status SetRow(const FlagRow& row, std::string_view value, Draft& draft) {
-  const absl::Status set = SetFlag(row, value, draft.config);
+  absl::Status set = SetFlag(row, value, draft.config);
   if (set.ok()) {
     draft.set.insert(row.name);
     return set;

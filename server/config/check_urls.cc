@@ -53,6 +53,7 @@ absl::Status RefuseTls(std::string_view flag, const UrlList& urls) {
 
 std::string Quoted(const std::vector<std::string>& texts) {
   std::vector<std::string> quoted;
+  quoted.reserve(texts.size());
   for (const std::string& text : texts) quoted.push_back('"' + text + '"');
   return fmt::format("[{}]", fmt::join(quoted, " "));
 }

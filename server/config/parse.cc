@@ -118,9 +118,9 @@ ParseResult Parse(const ParseInput& input) {
     return Fail(std::move(draft), read_sources);
   }
   if (!KnownLogLevel(draft.config.log_level)) {
-    return StopWithText(std::move(draft), Message::Kind::kStderr,
-                        fmt::format("unrecognized level: \"{}\"\n", draft.config.log_level),
-                        kExitUsage);
+    // Not as an argument: the draft may have moved before the text is made.
+    std::string text = fmt::format("unrecognized level: \"{}\"\n", draft.config.log_level);
+    return StopWithText(std::move(draft), Message::Kind::kStderr, std::move(text), kExitUsage);
   }
   if (const absl::Status done = Finish(input.default_host, draft); !done.ok()) {
     return Fail(std::move(draft), done);

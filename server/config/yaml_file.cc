@@ -130,7 +130,7 @@ absl::Status SetFromFile(const FlagRow& row, std::string_view key, const YAML::N
   }
   draft.set.insert(row.name);
   if (row.name == "v2-deprecation") return absl::OkStatus();  // any text; it has no effect
-  const absl::Status set = SetFlag(row, text, draft.config);
+  absl::Status set = SetFlag(row, text, draft.config);
   if (set.ok() || !std::holds_alternative<UrlList Config::*>(row.member)) return set;
   return base::MakeStatus(
       absl::StatusCode::kAborted,

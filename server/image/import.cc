@@ -174,7 +174,7 @@ absl::StatusOr<ImageInfo> ImportImage(base::FileSystem& file_system, const std::
 absl::StatusOr<ImageInfo> InstallImage(base::FileSystem& file_system, const std::string& path,
                                        engine::KvEngine& engine) {
   ASSIGN_OR_RETURN(const auto replacement, engine.StartReplacement());
-  ASSIGN_OR_RETURN(const ImageInfo info, ImportImage(file_system, path, *replacement));
+  ASSIGN_OR_RETURN(ImageInfo info, ImportImage(file_system, path, *replacement));
   RETURN_IF_ERROR(replacement->Commit());
   return info;
 }

@@ -57,6 +57,7 @@ std::vector<std::string> OtherUrls(const config::Config& config) {
 
 std::vector<node::InitialMember> Initial(const config::Config& config) {
   std::vector<node::InitialMember> out;
+  out.reserve(config.initial_members.size());
   for (const auto& [name, urls] : config.initial_members) out.push_back({name, urls});
   return out;
 }

@@ -27,8 +27,8 @@ using engine::Family;
 
 constexpr const char* kMark = ".imported";
 
-absl::Status Refuse(std::string message) {
-  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, std::move(message));
+absl::Status Refuse(const std::string& message) {
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, message);
 }
 
 // A running Go etcd holds its database with flock(2), which is not the kind of lock that it takes

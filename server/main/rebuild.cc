@@ -76,7 +76,7 @@ absl::Status Rebuild::Resume() {
     LOG_WARN("the data of this member was found to be damaged", {"damage", note_->reason});
     return absl::OkStatus();
   }
-  const absl::Status replaced = Run(base::DataLoss(note_->reason));
+  absl::Status replaced = Run(base::DataLoss(note_->reason));
   // It has been removed because it asked for that; its data is of no use any more.
   if (replaced.ok() || (!is_listed_ && is_in(State::kAsking))) return replaced;
   LOG_WARN("the damaged data was not replaced; starting with it", {"error", replaced});

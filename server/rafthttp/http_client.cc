@@ -120,7 +120,7 @@ class Exchange final : public Connection::Handler, public std::enable_shared_fro
 
   ports::PeerReply TakeReply() {
     ports::PeerReply reply;
-    reply.status = parser_->head().result_int();
+    reply.status = static_cast<int>(parser_->head().result_int());
     reply.headers = parser_->LowerCaseHeaders();
     reply.body = std::move(sink_.body());
     return reply;

@@ -30,8 +30,9 @@ bool DecodeBase64(std::string_view text, std::string& out) {
   if (has_standard && has_url) return false;
   if (padding != 0 && (rest == 0 || rest + padding != 4)) return false;
   auto decoded = base::DecodeBase64Letters(letters);
-  if (decoded) out = *std::move(decoded);
-  return decoded.has_value();
+  if (!decoded) return false;
+  out = *std::move(decoded);
+  return true;
 }
 
 }  // namespace etcd::api::gateway

@@ -3,12 +3,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 // JSON as the gateway needs it: numbers keep their text (64-bit integers do not fit a double),
 // members keep their order and their duplicates (which are errors, and for messages to judge).
 namespace etcd::api::gateway {
+
+struct JsonMember;
 
 struct JsonValue {
   enum class Kind : std::uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
@@ -16,7 +17,12 @@ struct JsonValue {
   bool boolean = false;
   std::string text;  // of a number as written; of a string decoded, valid UTF-8
   std::vector<JsonValue> items;
-  std::vector<std::pair<std::string, JsonValue>> members;
+  std::vector<JsonMember> members;  // no std::pair, which wants to know its whole types at once
+};
+
+struct JsonMember {
+  std::string name;
+  JsonValue value;
 };
 
 // Reads values one after the other (RFC 8259; whitespace between them).

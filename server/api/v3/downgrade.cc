@@ -101,7 +101,7 @@ absl::StatusOr<std::string> ParseDowngradeTarget(std::string_view version) {
   std::uint32_t major = 0;
   std::uint32_t minor = 0;
   std::uint32_t patch = 0;
-  const absl::Status wrong = Error(Errc::kWrongDowngradeVersionFormat);
+  absl::Status wrong = Error(Errc::kWrongDowngradeVersionFormat);
   if (!TakeNumber(version, major) || !TakeDot(version) || !TakeNumber(version, minor)) return wrong;
   const bool has_patch = TakeDot(version);
   if (has_patch && !TakeNumber(version, patch)) return wrong;

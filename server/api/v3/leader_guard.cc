@@ -10,7 +10,7 @@ void LeaderGuard::Add(base::StreamSinkPtr sink) {
   bool start = false;
   {
     const base::MutexLock lock(mu_);
-    sinks_.push_back(std::move(sink));
+    sinks_.push_back(sink);
     start = !std::exchange(scheduled_, true);
     if (start) checks_without_leader_ = 0;
   }

@@ -49,7 +49,7 @@ using ServicesPtr = std::shared_ptr<const Services>;
 template <typename Service>
 class Registrar {
  public:
-  Registrar(base::MethodTable& table, ServicesPtr services, std::string name,
+  Registrar(base::MethodTable& table, ServicesPtr services, const std::string& name,
             const Service& service)
       : table_(table),
         services_(std::move(services)),

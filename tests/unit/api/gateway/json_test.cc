@@ -37,7 +37,7 @@ TEST(JsonReader, ReadsConcatenatedValues) {
   JsonReader reader(" {\"a\":1}\n[true,null] \"x\"  ");
   JsonValue value;
   ASSERT_EQ(reader.Next(value), JsonReader::Outcome::kValue);
-  EXPECT_EQ(value.members[0].second.text, "1");
+  EXPECT_EQ(value.members[0].value.text, "1");
   ASSERT_EQ(reader.Next(value), JsonReader::Outcome::kValue);
   EXPECT_EQ(value.items.size(), 2U);
   ASSERT_EQ(reader.Next(value), JsonReader::Outcome::kValue);
