@@ -212,6 +212,23 @@ TEST(ClusterController, ADeletedClusterLeavesItsVolumes) {
   EXPECT_THAT(world.All("persistentvolumeclaims"), SizeIs(3));
 }
 
+TEST(ClusterController, ADeletedClusterStopsItsLeaderLast) {
+  World world;
+  ASSERT_TRUE(world.Settle());
+  const std::string leader = world.etcd.leader();
+  world.DeleteCluster();
+  for (int i = 0; i < 20 && world.All("pods").size() == 3; ++i) {
+    world.Turn();
+    if (world.All("pods").size() == 3) {
+      EXPECT_FALSE(PodOf(world, leader)["metadata"].contains("deletionTimestamp"));
+    }
+  }
+  EXPECT_FALSE(PodOf(world, leader).is_null());
+  EXPECT_EQ(world.Cluster()["status"]["phase"], "Deleting");
+  ASSERT_TRUE(world.Settle());
+  EXPECT_TRUE(world.Cluster().is_null());
+}
+
 TEST(ClusterController, ADeletedClusterTakesItsVolumesAlongWhenToldSo) {
   World world(Json({{"storage", {{"pvcRetention", {{"whenDeleted", "Delete"}}}}}}));
   ASSERT_TRUE(world.Settle());
@@ -272,6 +289,78 @@ TEST(ClusterController, ALearnerThatNeverStartsIsGivenUp) {
   EXPECT_EQ(world.etcd.voters(), 1U);
   ASSERT_TRUE(world.Settle(2000));
   EXPECT_EQ(world.etcd.voters(), 3U);
+}
+
+// A world whose seed's pod was made and does not run.
+void MakeSeedOnly(World& world) {
+  world.kubelet_runs = false;
+  for (int i = 0; i < 20 && world.All("pods").empty(); ++i) world.Turn();
+  ASSERT_THAT(world.All("pods"), SizeIs(1));
+}
+
+TEST(ClusterController, SaysWhatToDoAboutAWrongImage) {
+  World world;
+  MakeSeedOnly(world);
+  const std::string name = world.Members().at(0);
+  Json pod = PodOf(world, name);
+  pod["status"] = {
+      {"phase", "Pending"},
+      {"containerStatuses",
+       Json::array({{{"name", "etcd"},
+                     {"state",
+                      {{"waiting",
+                        {{"reason", "ImagePullBackOff"}, {"message", "no such manifest"}}}}}}})}};
+  world.server.Put("/api/v1/namespaces/n/pods/" + name + "/status", pod);
+  for (int i = 0; i < 3; ++i) world.Turn();
+  const auto message = world.Condition("Degraded")["message"].get<std::string>();
+  EXPECT_EQ(world.Condition("Degraded")["status"], "True");
+  EXPECT_THAT(message, HasSubstr("ImagePullBackOff: no such manifest"));
+  EXPECT_THAT(message, HasSubstr("correct the image"));
+  EXPECT_EQ(world.Condition("Available")["reason"], "Bootstrapping");
+  EXPECT_FALSE(PodOf(world, name).is_null());
+}
+
+TEST(ClusterController, SaysThatAVolumeIsNotBound) {
+  World world;
+  MakeSeedOnly(world);
+  const std::string path =
+      "/api/v1/namespaces/n/persistentvolumeclaims/data-" + world.Members().at(0);
+  Json claim = world.server.Read(path);
+  claim["status"] = {{"phase", "Pending"}};
+  world.server.Put(path + "/status", claim);
+  for (int i = 0; i < 3; ++i) world.Turn();
+  EXPECT_EQ(world.Condition("StorageReady")["reason"], "Pending");
+  EXPECT_THAT(world.Condition("StorageReady")["message"].get<std::string>(),
+              HasSubstr("look at the StorageClass"));
+}
+
+TEST(ClusterController, ReportsAStepThatTakesTooLong) {
+  World world;
+  MakeSeedOnly(world);
+  world.clock.Set(world.clock.Now() + std::chrono::minutes(11));
+  for (int i = 0; i < 3; ++i) world.Turn();
+  EXPECT_EQ(world.Condition("Progressing")["reason"], "Stalled");
+}
+
+TEST(ClusterController, ReportsARefusedRight) {
+  World world;
+  world.server.Inject(
+      {.method = "POST", .target_part = "persistentvolumeclaims", .times = 3, .code = 403});
+  for (int i = 0; i < 5; ++i) world.Turn();
+  EXPECT_EQ(world.Condition("Reconciled")["reason"], "DependencyMissing");
+  ASSERT_TRUE(world.Settle());
+  EXPECT_EQ(world.Condition("Reconciled")["status"], "True");
+}
+
+TEST(ClusterController, LeavesTheBackupPartOfTheStatusToOthers) {
+  World world;
+  ASSERT_TRUE(world.Settle());
+  Json cluster = world.Cluster();
+  cluster["status"]["backup"] = {{"lastBackup", "b"}};
+  world.server.Put("/apis/etcdpp.dev/v1alpha1/namespaces/n/etcdclusters/c/status", cluster);
+  world.Scale(5);
+  ASSERT_TRUE(world.Settle());
+  EXPECT_EQ(world.Cluster()["status"]["backup"]["lastBackup"], "b");
 }
 
 }  // namespace

@@ -154,8 +154,11 @@ void World::Kubelet() {
   for (Json pod : All("pods")) {
     const auto name = pod["metadata"]["name"].get<std::string>();
     const Json claim = server.Read(std::string(kClaimsPath) + "/data-" + name);
-    if (claim.is_null() || !kubelet_runs) continue;
+    if (claim.is_null() || !kubelet_runs || IsStopped(pod)) continue;
     if (!pod.contains("status")) {
+      // As the kubelet's grace: a deleted pod stays for some time.
+      pod["metadata"]["finalizers"] = {"test/kubelet"};
+      pod = server.Put(std::string(kPodsPath) + "/" + name, pod);
       pod["status"] = {
           {"phase", "Running"},
           {"podIP", fmt::format("10.0.{}.{}", next_ip_ / 200, next_ip_ % 200)},
@@ -170,6 +173,16 @@ void World::Kubelet() {
     servers["http://" + ip + ":2379"] = ServerOf(pod, claim);
   }
   etcd.Run(servers);
+}
+
+// A pod that is deleted runs for one more turn.
+bool World::IsStopped(Json pod) {
+  if (!pod["metadata"].contains("deletionTimestamp")) return false;
+  const auto name = pod["metadata"]["name"].get<std::string>();
+  if (stopping_.insert(pod["metadata"]["uid"].get<std::string>()).second) return false;
+  pod["metadata"]["finalizers"] = Json::array();
+  server.Put(std::string(kPodsPath) + "/" + name, pod);
+  return true;
 }
 
 FakeEtcd::Server World::ServerOf(const Json& pod, const Json& claim) {
@@ -189,6 +202,9 @@ void World::Spec(const Json& patch) {
 void World::DeleteCluster() { server.Remove(kClusterPath); }
 
 void World::LosePod(const std::string& name) {
+  Json pod = server.Read(std::string(kPodsPath) + "/" + name);
+  pod["metadata"]["finalizers"] = Json::array();
+  server.Put(std::string(kPodsPath) + "/" + name, pod);
   server.Remove(std::string(kPodsPath) + "/" + name);
   Kubelet();
 }

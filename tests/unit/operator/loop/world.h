@@ -65,6 +65,7 @@ class World {
   };
   bool LosesAnswer();  // of the change that was just made
   void Kubelet();
+  bool IsStopped(Json pod);
   FakeEtcd::Server ServerOf(const Json& pod, const Json& claim);
   void CheckTurn(int etcd_changes);
 
@@ -82,6 +83,7 @@ class World {
   int crash_at_ = 0;
   Fate fate_ = Fate::kDies;
   int next_ip_ = 1;
+  std::set<std::string> stopping_;      // uids of pods
   std::set<std::string> deleted_pods_;  // in this turn
 };
 
