@@ -36,7 +36,7 @@ class S3Server:
         self._process = None
 
     def __enter__(self):
-        os.makedirs(os.path.join(self.folder, objects.BUCKET))
+        os.makedirs(os.path.join(self.folder, objects.BUCKET), exist_ok=True)
         keys = objects.S3_KEYS
         with open(self._bed.path("s3.log"), "wb") as log:
             self._process = subprocess.Popen(
@@ -92,7 +92,8 @@ class Story:
         is_seen = status.get("observedGeneration") == cluster.get("metadata", {}).get("generation")
         counts = [status.get(field) for field in ("voters", "readyReplicas", "replicas")]
         is_there = condition_of(cluster, "Available").get("status") == "True"
-        is_moving = condition_of(cluster, "Progressing").get("status") == "True"
+        is_moving = any(condition_of(cluster, kind).get("status") == "True"
+                        for kind in ("Progressing", "Degraded"))
         if is_seen and counts == [members] * 3 and is_there and not is_moving:
             return status
         return None

@@ -32,6 +32,9 @@ def archives():
 def run_all(story, bed):
     """Where the short story has come to its end: clusters main, with its load, and copy."""
     bed.kubectl("delete", "etcdcluster", "copy")
+    _, seconds = bed.wait("no pods of copy", lambda: not bed.list(
+        "pods", "etcdpp.dev/cluster=copy"), PATIENCE)
+    story.figure("pods gone after their cluster", seconds)
     story.step("Prometheus")
     with Prometheus(bed) as prometheus:
         prometheus.expect_members("main", 3)
@@ -86,6 +89,8 @@ def lose_a_node(story, bed):
             "Degraded", lambda: condition_of(story.cluster("main"), "Degraded").get("status") == "True",
             PATIENCE)
         story.figure(f"{member['node']} lost and noticed", noticed)
+        bed.wait("Kubernetes gives the node up", lambda: condition_of(
+            bed.get("node", member["node"]), "Ready").get("status") != "True", PATIENCE)
         bed.node("start-node", number)
         return story.wait_settled("main", 3)[1]
     story.figure("the node back, all members Ready",
