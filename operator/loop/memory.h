@@ -36,6 +36,7 @@ struct Memory {
   std::string growing{};
   std::uint64_t growing_index = 0;
   Time growing_at{};  // when it was first seen, or its index last advanced
+  std::map<std::string, std::optional<Time>> warned_at{};  // by type of condition
   std::map<std::string, std::string> warned{};  // kind of warning -> text that was told last
 };
 

@@ -1,5 +1,7 @@
 #include "operator/loop/warnings.h"
 
+#include <chrono>
+
 #include "server/base/log.h"
 
 namespace etcd::loop {
@@ -27,6 +29,8 @@ constexpr Rule kRules[] = {{"Available", "QuorumLost", "QuorumLost", true},
                            {"Reconciled", "StepFailed", "StepFailed", true},
                            {"StorageReady", "Lost", "VolumeLost", true}};
 
+constexpr std::chrono::minutes kSameReasonEvery{1};
+
 void Tell(const kube::ControllerContext& context, const Facts& facts, std::string_view reason,
           bool is_warning, const std::string& note) {
   if (is_warning) {
@@ -51,6 +55,12 @@ void Judge(const kube::ControllerContext& context, const Facts& facts,
   std::string& told = memory.warned[condition.type];
   if (told.empty()) told = TextOf(FindCondition(facts.cluster.status.conditions, condition.type));
   if (told == text) return;
+  // The same trouble in other words, perhaps back and forth: one event a minute says enough.
+  const auto now = context.clock.Now();
+  std::optional<Memory::Time>& at = memory.warned_at[condition.type];
+  const bool is_same_reason = told.starts_with(condition.reason + ": ");
+  if (is_same_reason && at.has_value() && now - *at < kSameReasonEvery) return;
+  at = now;
   const bool was_lost = told.starts_with("QuorumLost");
   told = text;
   if (was_lost && condition.status == model::ConditionStatus::kTrue) {

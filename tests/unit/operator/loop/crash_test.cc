@@ -71,12 +71,10 @@ void RunAll(const Way& way, World::Fate fate) {
 }
 
 TEST_P(CrashTest, EveryChangeMayBeTheLast) { RunAll(GetParam(), World::Fate::kDies); }
-TEST_P(CrashTest, EveryAnswerMayBeLost) { RunAll(GetParam(), World::Fate::kLosesAnswer); }
-
 const Way kWays[] = {
     {"Bootstrap", 0, [](World&) {}, 1, 99},
-    {"Grow", 1, [](World& world) { world.Scale(3); }, 3, 26},
-    {"Shrink", 3, [](World& world) { world.Scale(1); }, 1, 22},
+    {"Grow", 1, [](World& world) { world.Scale(3); }, 3, 24},
+    {"Shrink", 3, [](World& world) { world.Scale(1); }, 1, 18},
     {"Restart", 3,
      [](World& world) {
        for (const std::string& name : world.Members()) world.LosePod(name);
@@ -87,6 +85,13 @@ const Way kWays[] = {
 
 INSTANTIATE_TEST_SUITE_P(Ways, CrashTest, ::testing::ValuesIn(kWays),
                          [](const auto& way) { return way.param.name; });
+
+TEST(LostAnswerTest, OfAnyChangeOfAGrowthDoesNoHarm) {
+  RunAll(kWays[1], World::Fate::kLosesAnswer);
+}
+TEST(LostAnswerTest, OfAnyChangeOfAShrinkingDoesNoHarm) {
+  RunAll(kWays[2], World::Fate::kLosesAnswer);
+}
 
 }  // namespace
 }  // namespace etcd::loop

@@ -1,6 +1,7 @@
 #include "world.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -123,6 +124,7 @@ kube::WorkQueue::Result World::Turn() {
 
 // Never two steps, never a name used again.
 void World::CheckTurn(int etcd_changes) {
+  if (std::exchange(checked_writes_, writes) == writes && etcd_changes == 0) return;
   const Json cluster = Cluster();
   const bool is_deleted = cluster.is_null() || cluster["metadata"].contains("deletionTimestamp");
   const auto steps = static_cast<std::size_t>(etcd_changes) + deleted_pods_.size();

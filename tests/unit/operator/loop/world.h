@@ -83,6 +83,7 @@ class World {
   int crash_at_ = 0;
   Fate fate_ = Fate::kDies;
   int next_ip_ = 1;
+  int checked_writes_ = 0;
   std::set<std::string> stopping_;      // uids of pods
   std::set<std::string> deleted_pods_;  // in this turn
 };
