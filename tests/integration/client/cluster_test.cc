@@ -107,11 +107,12 @@ TEST_F(ClusterTest, AMemberJoinsAsALearnerVotesAndLeaves) {
   EXPECT_TRUE(added->member.is_learner);
   EXPECT_EQ(added->members.size(), 4U);
   const MemberId id = added->member.id;
-  // Within the same second it is the id that exists: that is made of URLs and time.
+  // Within the same second it is the id that exists: that is made of URLs and time. On a busy
+  // machine members lose each other for a moment.
   std::optional<Errc> again;
   EXPECT_TRUE(Eventually([&] {
     again = ErrcOf(client_->MemberAddAsLearner({fourth->peer_url()}).status());
-    return again != Errc::kMemberExists;
+    return again != Errc::kMemberExists && again != Errc::kUnhealthyCluster;
   }));
   EXPECT_EQ(again, Errc::kPeerUrlExists);
   EXPECT_EQ(ErrcOf(client_->MemberPromote(id).status()), Errc::kLearnerNotReady);
