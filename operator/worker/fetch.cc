@@ -14,7 +14,8 @@
 namespace etcd::worker {
 namespace {
 
-constexpr std::chrono::milliseconds kStatusTimeout{3000};
+// Longer than the loop's: a backup is in no hurry, and a member that is busy is still a member.
+constexpr std::chrono::milliseconds kStatusTimeout{10000};
 constexpr std::chrono::milliseconds kHashTimeout{60000};
 
 std::vector<Candidate> AskAll(client::Client& client, const std::vector<std::string>& endpoints) {

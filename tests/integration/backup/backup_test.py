@@ -28,8 +28,13 @@ def worker(*args, timeout=300):
                           timeout=timeout, check=False)
 
 
+def ctl(etcd, *args, **more):
+    """With time enough for a machine that is busy."""
+    return etcd.etcdctl(*args, timeout=120, **more)
+
+
 def hash_kv(etcd, revision):
-    answer = json.loads(etcd.etcdctl("endpoint", "hashkv", "--rev", str(revision), "-w", "json"))
+    answer = json.loads(ctl(etcd, "endpoint", "hashkv", "--rev", str(revision), "-w", "json"))
     return answer[0]["HashKV"]["hash"]
 
 
@@ -44,15 +49,16 @@ class Backup(unittest.TestCase):
         cls.etcd = EtcdProcess()
         cls.addClassCleanup(cls.etcd.close)
         cls.etcd.start()
-        lease = cls.etcd.etcdctl("lease", "grant", "10000").split()[1]
-        cls.etcd.etcdctl("put", "leased", "v", "--lease=" + lease)
+        lease = ctl(cls.etcd, "lease", "grant", "10000").split()[1]
+        ctl(cls.etcd, "put", "leased", "v", "--lease=" + lease)
         for i in range(200):
-            cls.etcd.etcdctl("put", f"key-{i % 50}", f"value {i} " + "x" * 300)
-        cls.etcd.etcdctl("del", "key-7")
+            ctl(cls.etcd, "put", f"key-{i % 50}", f"value {i} " + "x" * 300)
+        ctl(cls.etcd, "del", "key-7")
         # Does not get smaller: the upload is then as large as the snapshot.
         for i in range(70):
-            cls.etcd.etcdctl("put", f"random-{i}", input_text=os.urandom(500_000).hex())
-        cls.revision = json.loads(cls.etcd.etcdctl("get", "leased", "-w", "json"))["header"]["revision"]
+            ctl(cls.etcd, "put", f"random-{i}", input_text=os.urandom(500_000).hex())
+        answer = json.loads(ctl(cls.etcd, "get", "leased", "-w", "json"))
+        cls.revision = answer["header"]["revision"]
         cls.hash = hash_kv(cls.etcd, cls.revision)
 
     def setUp(self):
@@ -151,7 +157,7 @@ class Backup(unittest.TestCase):
                                              sha256=artifact["sha256"])
         member = self.start_restored(data, ports)
         self.assertEqual(hash_kv(member, self.revision), self.hash)
-        self.assertEqual(member.etcdctl("get", "key-7"), "")
+        self.assertEqual(ctl(member, "get", "key-7"), "")
         member.stop()
         again = self.run_worker("restore-worker", order)
         self.assertTrue(again["ok"], "a directory with a member is left alone")
@@ -171,8 +177,8 @@ class Backup(unittest.TestCase):
                                                 bump=1_000_000)
         self.assertEqual(restored["restoredRevision"], self.revision + 1_000_000)
         member = self.start_restored(data, ports)
-        self.assertEqual(member.etcdctl("get", "key-8", "--print-value-only").split()[0], "value")
-        head = json.loads(member.etcdctl("get", "key-8", "-w", "json"))["header"]["revision"]
+        self.assertEqual(ctl(member, "get", "key-8", "--print-value-only").split()[0], "value")
+        head = json.loads(ctl(member, "get", "key-8", "-w", "json"))["header"]["revision"]
         self.assertEqual(head, self.revision + 1_000_000)
 
     def test_altered_and_truncated_backups_are_refused(self):
@@ -210,7 +216,7 @@ class Backup(unittest.TestCase):
 
     def test_a_plain_snapshot_without_a_manifest_is_restored_by_its_own_digest(self):
         path = os.path.join(self.volume, "by-hand.db")
-        self.etcd.etcdctl("snapshot", "save", path)
+        ctl(self.etcd, "snapshot", "save", path)
         _, data, ports, _ = self.restore({"pvc": {"claimName": "backups", "path": "by-hand.db"}})
         self.assertEqual(hash_kv(self.start_restored(data, ports), self.revision), self.hash)
         with open(path, "r+b") as file:

@@ -34,7 +34,7 @@ struct S3Test : ::testing::Test {
                       .keys_from = "Secret s3",
                       .single_put_max = 1000,
                       .part_bytes = 400,
-                      .stall_seconds = 5};
+                      .stall_seconds = 60};
     return S3Store::Create(std::move(options), clock, base::PosixFileSystem(),
                            [this](auto wait) {
                              waits.push_back(wait);
