@@ -140,7 +140,8 @@ absl::StatusOr<Facts> ClusterController::LookAndDecide(const kube::ObjectKey& ke
                                                        Outcome& outcome) {
   for (bool fresh = memory.is_in_flux;; fresh = true) {
     ASSIGN_OR_RETURN(Facts facts, observer_.Look(key, fresh));
-    observer_.AskMembers(facts);
+    // Of the last pod of a cluster that goes away there is nothing to ask: it has no quorum.
+    if (!facts.object.is_deleting() || facts.pods.size() > 1) observer_.AskMembers(facts);
     Measure(context_.clock, facts, memory);
     outcome.step = plan::Decide(facts.wanted, facts.observed);
     outcome.silent_for.reset();
