@@ -1,6 +1,7 @@
 """What the whole story has beyond the short one."""
 
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -22,10 +23,13 @@ _folder = tempfile.TemporaryDirectory(prefix="etcd-e2e-")
 
 
 def archives():
-    """The image of Go's etcd, which is one static binary."""
+    """The image of Go's etcd: one binary, and the C library of this machine where it wants one."""
     out = os.path.join(_folder.name, "upstream.tar")
+    binary = peers.binary("v36")
+    listed = run("ldd", binary, check=False).stdout
+    libraries = re.findall(r"(/\S+) \(0x", listed)
     run(sys.executable, os.path.join(os.path.dirname(HERE), "testbed", "scratch_image.py"),
-        f"{UPSTREAM}:{UPSTREAM_TAG}", peers.binary("v36"), "/usr/local/bin/etcd", out)
+        f"{UPSTREAM}:{UPSTREAM_TAG}", binary, "/usr/local/bin/etcd", out, *libraries)
     return [out]
 
 

@@ -1,5 +1,5 @@
-"""scratch_image.py NAME FILE PATH OUT: an image of the one static binary FILE, installed and started
-as PATH, as a docker-archive."""
+"""scratch_image.py NAME FILE PATH OUT [LIBRARY...]: an image of the binary FILE, installed and started as
+PATH, with the libraries that it needs at their own places, as a docker-archive."""
 
 import hashlib
 import io
@@ -25,7 +25,9 @@ def archive(entries):
 
 def main():
     name, file, path, out = sys.argv[1:5]
-    layer = archive([(path.lstrip("/"), pathlib.Path(file).read_bytes(), 0o755)])
+    files = [(path, file)] + [(library, library) for library in sys.argv[5:]]
+    layer = archive([(inside.lstrip("/"), pathlib.Path(outside).read_bytes(), 0o755)
+                     for inside, outside in files])
     config = json.dumps({
         "architecture": ARCHITECTURES[platform.machine()], "os": "linux",
         "config": {"Entrypoint": [path]},
