@@ -192,7 +192,7 @@ absl::Status CheckAgainstPeers(node::Member& member, ports::PeerClient& client,
                                std::chrono::nanoseconds timeout) {
   const std::string id = base::FormatHex(member.member_id().value());
   LOG_INFO("starting initial corruption check", {"local-member-id", id}, {"timeout", timeout});
-  const auto own = member.store().HashKv(Revision(0));
+  const auto own = node::HashOfHead(member.store());
   if (!own.ok()) {
     return base::MakeStatus(own.status().code(), fmt::format("{} failed to fetch hash ({})", id,
                                                              base::MessageOf(own.status())));

@@ -43,8 +43,7 @@ void LogNoInitialAnswer(MemberId self, const mvcc::HashResult& own, const PeerHa
 }
 
 // The three rules of the leader for one peer; true: it breaks one.
-bool BreaksHeadRule(const mvcc::HashResult& before, const mvcc::HashResult& after,
-                    const PeerHash& peer) {
+bool BreaksHeadRule(const OwnHash& before, const mvcc::HashResult& after, const PeerHash& peer) {
   bool broken = false;
   if (peer.hash->current > after.current) {
     LOG_WARN("revision from follower must be less than or equal to leader's",
@@ -59,7 +58,8 @@ bool BreaksHeadRule(const mvcc::HashResult& before, const mvcc::HashResult& afte
              {"follower-peer-id", Hex(peer.id)});
     broken = true;
   }
-  if (peer.hash->compact_revision == before.compact_revision && peer.hash->hash != before.hash) {
+  if (peer.hash->compact_revision == before.compact_revision && peer.hash->hash != before.hash &&
+      !before.nothing_lives) {
     LOG_WARN("same compact revision then hashes must match",
              {"leader-compact-revision", after.compact_revision}, {"leader-hash", before.hash},
              {"follower-compact-revision", peer.hash->compact_revision},
@@ -128,8 +128,16 @@ CompactHashVerdict JudgeDifference(MemberId self, const mvcc::HashResult& own, s
 
 }  // namespace
 
-absl::Status CheckInitialHash(MemberId self, const mvcc::HashResult& own,
-                              std::span<const PeerHash> peers) {
+absl::StatusOr<OwnHash> HashOfHead(const mvcc::Store& store) {
+  ASSIGN_OR_RETURN(const mvcc::HashResult hash, store.HashKv(Revision(0)));
+  constexpr std::string_view kZero("\0", 1);  // every key
+  const absl::StatusOr<mvcc::RangeResult> living =
+      store.Range({.range = {kZero, kZero}, .revision = hash.hash_revision, .count_only = true});
+  // Compacted meanwhile: the peers cannot be compared either.
+  return OwnHash(hash, !living.ok() || living->count == 0);
+}
+
+absl::Status CheckInitialHash(MemberId self, const OwnHash& own, std::span<const PeerHash> peers) {
   bool differs = false;
   for (const PeerHash& peer : peers) {
     if (!peer.hash.ok()) {
@@ -138,6 +146,10 @@ absl::Status CheckInitialHash(MemberId self, const mvcc::HashResult& own,
     }
     if (peer.hash->hash == own.hash) continue;
     const bool comparable = peer.hash->compact_revision == own.compact_revision;
+    if (comparable && own.nothing_lives) {
+      LogInitial("hashes of an empty store cannot be compared", self, own, peer, {});
+      continue;
+    }
     differs = differs || comparable;
     LogInitial(comparable ? "found different hash values from remote peer"
                           : "found different compact revision values from remote peer",
@@ -151,7 +163,7 @@ absl::Status CheckInitialHash(MemberId self, const mvcc::HashResult& own,
   return absl::OkStatus();
 }
 
-std::optional<MemberId> CheckHeadHashes(MemberId self, const mvcc::HashResult& before,
+std::optional<MemberId> CheckHeadHashes(MemberId self, const OwnHash& before,
                                         const mvcc::HashResult& after,
                                         std::span<const PeerHash> peers) {
   std::optional<MemberId> wrong;
@@ -189,13 +201,16 @@ CompactHashVerdict CheckCompactionHashes(MemberId self, const mvcc::HashResult& 
   return {};
 }
 
-absl::Status CheckEqualHashes(const mvcc::HashResult& own, std::span<const PeerHash> peers) {
+absl::Status CheckEqualHashes(const OwnHash& own, std::span<const PeerHash> peers) {
   absl::Status unknown;
   for (const PeerHash& peer : peers) {
-    if (!peer.hash.ok() || peer.hash->compact_revision != own.compact_revision) {
+    const bool comparable = peer.hash.ok() && peer.hash->compact_revision == own.compact_revision;
+    const bool equal = comparable && peer.hash->hash == own.hash;
+    if (equal) continue;
+    if (!comparable || own.nothing_lives) {
       unknown = base::MakeStatus(absl::StatusCode::kUnavailable,
                                  "the data of member " + Hex(peer.id) + " cannot be compared");
-    } else if (peer.hash->hash != own.hash) {
+    } else {
       return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
                               "the data of member " + Hex(peer.id) + " differs from the leader's");
     }

@@ -11,7 +11,7 @@
 namespace etcd::node {
 
 struct CorruptionDuty::HeadRound {
-  mvcc::HashResult before;
+  OwnHash before;
   mvcc::HashResult after;
   std::vector<PeerHash> peers;
 };
@@ -64,7 +64,7 @@ void CorruptionDuty::HaltWhenCorrupt() {
 void CorruptionDuty::CheckHeads() {
   comparing_heads_ = true;
   auto round = std::make_shared<HeadRound>();
-  hashes_.Head([this, round](absl::StatusOr<mvcc::HashResult> hash) {
+  hashes_.Head([this, round](absl::StatusOr<OwnHash> hash) {
     if (!hash.ok()) return EndHeads(round, hash.status());
     round->before = *hash;
     AskForHead(round);
@@ -80,7 +80,7 @@ void CorruptionDuty::AskForHead(const std::shared_ptr<HeadRound>& round) {
                   read_index_([this, round](absl::Status read) {
                     shared_.ports.raft.Post([this, round, read = std::move(read)] {
                       if (!read.ok()) return EndHeads(round, read);
-                      hashes_.Head([this, round](absl::StatusOr<mvcc::HashResult> hash) {
+                      hashes_.Head([this, round](absl::StatusOr<OwnHash> hash) {
                         if (hash.ok()) round->after = *hash;
                         EndHeads(round, hash.status());
                       });

@@ -8,7 +8,7 @@ void HashSource::Head(OnHash done) {
   base::Executor& bulk =
       shared_.ports.bulk != nullptr ? *shared_.ports.bulk : shared_.ports.compaction;
   bulk.Post([this, done = std::move(done)]() mutable {
-    auto hash = shared_.store->HashKv(Revision(0));
+    auto hash = HashOfHead(*shared_.store);
     shared_.ports.raft.Post(
         [done = std::move(done), hash = std::move(hash)]() mutable { done(std::move(hash)); });
   });

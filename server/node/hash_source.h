@@ -5,9 +5,9 @@
 #include <absl/functional/any_invocable.h>
 #include <absl/status/statusor.h>
 
+#include "server/node/corruption.h"
 #include "server/node/peer_hashes.h"
 #include "server/node/shared.h"
-#include "server/storage/mvcc/store.h"
 
 namespace etcd::node {
 
@@ -15,7 +15,7 @@ namespace etcd::node {
 // Whole-store hashes run on MemberPorts::bulk. Owner: the raft thread; answers come on it.
 class HashSource {
  public:
-  using OnHash = absl::AnyInvocable<void(absl::StatusOr<mvcc::HashResult>)>;
+  using OnHash = absl::AnyInvocable<void(absl::StatusOr<OwnHash>)>;
   using OnPeers = absl::AnyInvocable<void(std::vector<PeerHash>)>;
 
   explicit HashSource(Shared& shared) : shared_(shared) {}

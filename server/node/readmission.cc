@@ -122,7 +122,7 @@ void Readmission::Compare(const CallPtr& call) {
   read_index_([this, call](absl::Status read) {
     shared_.ports.raft.Post([this, call, read = std::move(read)] {
       if (!read.ok()) return OnCompared(call, read);
-      hashes_.Head([this, call](absl::StatusOr<mvcc::HashResult> own) {
+      hashes_.Head([this, call](absl::StatusOr<OwnHash> own) {
         if (!own.ok()) return OnCompared(call, own.status());
         CompareWith(call, *own);
       });
@@ -130,7 +130,7 @@ void Readmission::Compare(const CallPtr& call) {
   });
 }
 
-void Readmission::CompareWith(const CallPtr& call, const mvcc::HashResult& own) {
+void Readmission::CompareWith(const CallPtr& call, const OwnHash& own) {
   hashes_.Peers(own.hash_revision, call->request.id,
                 [this, call, own](const std::vector<PeerHash>& peers) {
                   OnCompared(call, CheckEqualHashes(own, peers));

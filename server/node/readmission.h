@@ -55,7 +55,7 @@ class Readmission {
   // The learner that an earlier call has added.
   std::optional<AddedMember> FindSuccessor(const ReadmitRequest& request) const;
   void Compare(const CallPtr& call);
-  void CompareWith(const CallPtr& call, const mvcc::HashResult& own);
+  void CompareWith(const CallPtr& call, const OwnHash& own);
   void OnCompared(const CallPtr& call, const absl::Status& equal);
   void Remove(const CallPtr& call);
   void Disarm(const CallPtr& call);

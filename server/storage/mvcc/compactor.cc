@@ -247,7 +247,9 @@ void Compactor::FinishJob() {
     return;
   }
   FAILPOINT("compactAfterSetFinishedCompact");
-  if (hasher_) hashes_.Add({hasher_->hash(), job_.previous, job_.revision});
+  if (hasher_) {
+    hashes_.Add({hasher_->hash(), job_.previous, job_.revision, hasher_->nothing_lives()});
+  }
   const std::chrono::nanoseconds took = executor_.clock().Now() - started_at_;
   if (options_.observer != nullptr) options_.observer->OnFinished(records_deleted_, took);
   LOG_INFO("finished scheduled compaction", {"compact-revision", job_.revision}, {"took", took});

@@ -18,6 +18,8 @@ class HashCache {
     std::uint32_t hash = 0;
     Revision compact_revision;  // of the compaction before
     Revision revision;          // that was compacted
+    // At `revision` no key lives: see RecordHasher::nothing_lives.
+    bool nothing_lives = false;
   };
 
   void Add(const Entry& entry) {

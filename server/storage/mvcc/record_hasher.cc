@@ -11,8 +11,8 @@ RecordHasher::RecordHasher(const KeyIndex& index, const Range& range)
     : index_(index),
       at_(range.at),
       compact_(range.compact),
-      keeps_nothing_(!range.tombstone_at && !index.NewestOrphan(range.at) &&
-                     index.Count(KeyBounds{KeyBounds::Kind::kFrom, "", ""}, range.at) == 0),
+      nothing_lives_(index.Count(KeyBounds{KeyBounds::Kind::kFrom, "", ""}, range.at) == 0),
+      keeps_nothing_(!range.tombstone_at && !index.NewestOrphan(range.at) && nothing_lives_),
       crc_(base::UpdateCrc32c(0, "key")) {}
 
 bool RecordHasher::Kept(std::string_view key, const RevisionPair& revision) const {

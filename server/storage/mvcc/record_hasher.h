@@ -26,6 +26,9 @@ class RecordHasher {
   // DataLoss when the record is not one.
   absl::Status Add(std::string_view revision_key, std::string_view stored);
   std::uint32_t hash() const { return crc_; }
+  // No key lives at `at`. By etcd's rule the hash that a compaction makes there, for which the last
+  // tombstones live, is not the one made on demand: two such hashes must not be compared.
+  bool nothing_lives() const { return nothing_lives_; }
 
  private:
   bool Kept(std::string_view key, const RevisionPair& revision) const;
@@ -33,6 +36,7 @@ class RecordHasher {
   const KeyIndex& index_;
   Revision at_;
   Revision compact_;
+  bool nothing_lives_;
   bool keeps_nothing_;
   std::uint32_t crc_;
 };

@@ -111,10 +111,12 @@ absl::Status StoreImpl::ForEachLeasedKey(
   return it->status();
 }
 
+// For comparisons, in which a member that has not compacted yet answers with a hash made on demand.
 std::vector<HashResult> StoreImpl::CompactionHashes() const {
   std::vector<HashResult> out;
   const Revision current = current_revision();
   for (const HashCache::Entry& entry : hashes_.All()) {
+    if (entry.nothing_lives) continue;
     out.push_back({entry.hash, entry.compact_revision, entry.revision, current});
   }
   return out;

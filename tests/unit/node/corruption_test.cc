@@ -42,6 +42,13 @@ TEST(InitialHash, OfMembersThatCannotAnswerIsNoDifference) {
   EXPECT_TRUE(CheckInitialHash(kSelf, Hash(1), peers).ok());
 }
 
+// The same data has another hash on a member that has compacted where no key lives.
+OwnHash OfNothing(std::uint32_t hash) { return {Hash(hash), true}; }
+
+TEST(InitialHash, WhereNothingLivesIsNotCompared) {
+  EXPECT_TRUE(CheckInitialHash(kSelf, OfNothing(1), Peers{Peer(2, Hash(2))}).ok());
+}
+
 // ---- Heads
 
 TEST(HeadHashes, ThatAreEqualNameNobody) {
@@ -55,6 +62,11 @@ TEST(HeadHashes, ThatDifferNameTheMember) {
   // One alarm a round.
   EXPECT_EQ(CheckHeadHashes(kSelf, Hash(1), Hash(1), Peers{Peer(2, Hash(3)), Peer(3, Hash(2))}),
             MemberId(2));
+}
+
+TEST(HeadHashes, WhereNothingLivesAreNotCompared) {
+  EXPECT_EQ(CheckHeadHashes(kSelf, OfNothing(1), Hash(1, 12), Peers{Peer(2, Hash(2))}),
+            std::nullopt);
 }
 
 TEST(HeadHashes, AreComparedOnlyAtTheSameCompaction) {
@@ -139,6 +151,12 @@ TEST(CompactionHashes, ThatCannotAllBeComparedLeaveItToOlderOnes) {
 }
 
 // ---- Whether all others have what the leader has
+
+TEST(EqualHashes, WhereNothingLivesMayDiffer) {
+  EXPECT_TRUE(CheckEqualHashes(OfNothing(1), Peers{Peer(2, Hash(1))}).ok());
+  EXPECT_EQ(CheckEqualHashes(OfNothing(1), Peers{Peer(2, Hash(2))}).code(),
+            absl::StatusCode::kUnavailable);
+}
 
 TEST(EqualHashes, NeedEveryMember) {
   EXPECT_TRUE(CheckEqualHashes(Hash(1), Peers{Peer(2, Hash(1)), Peer(3, Hash(1))}).ok());

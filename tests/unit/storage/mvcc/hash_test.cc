@@ -156,6 +156,21 @@ TEST_F(HashTest, CacheCountsTheTombstoneAsKept) {
   EXPECT_EQ(Hash(3), expected);
 }
 
+// By etcd's rule, which the corruption checks therefore leave out (node/corruption.h).
+TEST_F(HashTest, WhereNothingLivesChangesWithTheCompaction) {
+  h.Put("a", "1");
+  h.Put("b", "1");
+  h.CompactFully(Revision(3));
+  h.Delete("b");
+  h.Delete("a");
+  const std::uint32_t before = Hash(5);
+  h.CompactFully(Revision(5));
+  const auto after = h.store().HashKv(Revision(5));
+  ASSERT_TRUE(after.ok());
+  EXPECT_EQ(after->compact_revision, Revision(3));
+  EXPECT_NE(after->hash, before);
+}
+
 TEST_F(HashTest, AnInterruptedCompactionIsNotCached) {
   for (int i = 0; i < 40; ++i) h.Put("a", std::to_string(i));
   ASSERT_TRUE(h.Compact(Revision(41)).ok());
