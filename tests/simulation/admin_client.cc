@@ -123,16 +123,18 @@ bool AdminClient::Follow(const Members& list) {
   return StartAdded(list);
 }
 
-// A member in the list that nobody runs was added: its machine starts now.
+// A member in the list that nobody runs was added: its machine starts now. Not one whose disks went
+// when it heard of its removal, which the list may not know yet: without them it must never start.
 bool AdminClient::StartAdded(const Members& list) {
   Cluster& cluster = shared_.cluster;
   for (const auto& member : list.members()) {
-    if (cluster.MachineOf(MemberId(member.id())) != 0 || member.peerurls_size() == 0) continue;
+    const MemberId id(member.id());
+    if (cluster.MachineOf(id) != 0 || cluster.IsGone(id) || member.peerurls_size() == 0) continue;
     const int machine = Network::MachineOf(member.peerurls(0));
     if (cluster.IsInUse(machine) || cluster.machine(machine).is_running()) return true;  // later
     shared_.world.Trace(fmt::format("operator: m{} joins as {:x}", machine, member.id()));
     shared_.world.Count(member.islearner() ? "learner joins" : "voter joins");
-    cluster.Join(machine, MemberId(member.id()), list);
+    cluster.Join(machine, id, list);
     return true;
   }
   return false;

@@ -62,7 +62,7 @@ void Cluster::Boot(int number) {
 
 void Cluster::OnDown(int number) {
   Machine& machine = At(number);
-  if (!machine.in_use) return machine.member->Wipe();
+  if (!machine.in_use) return Wipe(number);
   world_.After(Between(world_.random.faults, Nanos(0), seconds(2)),
                [this, number] { Boot(number); });
 }
@@ -133,8 +133,14 @@ void Cluster::Retire(int number) {
   if (machine.member->is_running()) {
     machine.member->Die(Death::kProcess);
   } else {
-    machine.member->Wipe();
+    Wipe(number);
   }
+}
+
+void Cluster::Wipe(int number) {
+  SimMember& member = machine(number);
+  gone_.insert(member.id());
+  member.Wipe();
 }
 
 void Cluster::KeepDown(int number, bool down) {

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "tests/simulation/member.h"
@@ -40,6 +42,8 @@ class Cluster {
 
   // A spare machine runs the member that was added under this id.
   void Join(int number, MemberId id, const etcdserverpb::MemberListResponse& members);
+  // The machine that ran this member has new disks.
+  bool IsGone(MemberId id) const { return gone_.contains(id); }
   // As the first machine that knows it says; "": none does.
   std::string Version() const;
   // Its operator takes it out of the cluster; it stops, and is spare again with new disks.
@@ -68,10 +72,12 @@ class Cluster {
   Machine& At(int number) { return machines_[static_cast<std::size_t>(number) - 1]; }
   void Boot(int number);
   void OnDown(int number);
+  void Wipe(int number);
 
   const Site site_;
   World& world_;
   std::vector<Machine> machines_;
+  std::set<MemberId> gone_;
 };
 
 }  // namespace etcd::simulation

@@ -15,19 +15,25 @@ using Op = engine::WriteBatch::Op;
 
 constexpr std::string_view kMeta("meta\0", 5);
 constexpr std::string_view kLeaseBucket("lease\0", 6);
+constexpr std::string_view kAlarmBucket("alarm\0", 6);
+constexpr std::uint64_t kCorrupt = 2;
 
 std::int64_t LoadRevision(std::string_view bytes) {
   return bytes.size() < 8 ? -1 : static_cast<std::int64_t>(base::LoadBigEndian64(bytes.data()));
 }
 
-// Field 2 of leasepb.Lease.
-std::int64_t ParseTtl(std::string_view bytes) {
+// Field 2 of a message of numbers: the TTL of leasepb.Lease, the kind of an alarm.
+std::uint64_t ParseSecond(std::string_view bytes) {
   std::uint64_t tag = 0;
   std::uint64_t value = 0;
   while (base::ConsumeVarint(bytes, tag) && base::ConsumeVarint(bytes, value)) {
-    if (tag == 2 << 3) return static_cast<std::int64_t>(value);
+    if (tag == 2 << 3) return value;
   }
   return 0;
+}
+
+std::int64_t ParseTtl(std::string_view bytes) {
+  return static_cast<std::int64_t>(ParseSecond(bytes));
 }
 
 bool SameKv(const mvccpb::KeyValue& a, const mvccpb::KeyValue& b) {
@@ -72,6 +78,11 @@ void Ledger::ParseMeta(const Op& op, Parsed& out) {
   if (key.starts_with(kLeaseBucket)) {
     const std::int64_t id = LoadRevision(key.substr(kLeaseBucket.size()));
     out.leases.emplace_back(id, op.is_delete ? std::nullopt : std::optional(ParseTtl(op.value)));
+  }
+  // All backends hold the same: this ledger sees to it.
+  if (key.starts_with(kAlarmBucket) && !op.is_delete &&
+      ParseSecond(key.substr(kAlarmBucket.size())) == kCorrupt) {
+    world_.Fail("alarm CORRUPT is raised, and nothing is corrupt");
   }
   if (!key.starts_with(kMeta) || op.is_delete) return;
   const std::string_view name = key.substr(kMeta.size());

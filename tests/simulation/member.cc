@@ -118,6 +118,8 @@ node::MemberOptions SimMember::MemberOptionsOf() {
     out.auto_compaction = node::AutoCompaction::kRevision;
     out.compaction_retention = options.auto_compaction_retention;
   }
+  out.corrupt_check_interval = options.compare_heads_every;
+  out.compact_hash_check_interval = options.compare_compactions_every;
   out.store.compaction_batch_limit = options.compaction_batch;
   out.lease.checkpoint = options.lease_checkpoint;
   out.lease.checkpoint_interval = std::chrono::seconds(2);
@@ -134,6 +136,7 @@ node::MemberPorts SimMember::PortsOf(Life& life) {
           .snapshot = process.NewExecutor("snapshot"),
           .compaction = process.NewExecutor("compaction"),
           .lease = life.background,
+          .bulk = &life.bulk,
           .peers = *life.port,
           .peer_client = life.port.get(),
           .wal_observer = nullptr,

@@ -99,20 +99,28 @@ void Faults::Partition() {
                });
 }
 
-// Nobody hears the leader, and it hears the others late: what they told it before they chose
-// another one arrives when that one has taken over.
+// The leader hears the others later and later, so that it never misses them, until nobody hears it.
+// What they told it before they chose another one, answers to its heartbeats among it, arrives when
+// that one has taken over.
 void Faults::MuteLeader() {
   const int leader = cluster_.LeaderMachine();
   if (leader == 0) return;
   world_.Count("mute leader");
   const Nanos late = Between(world_.random.faults, milliseconds(300), seconds(3));
-  const Nanos mended = Between(world_.random.faults, seconds(1), seconds(6));
-  world_.Trace(
-      fmt::format("network: m{} is mute, and hears {} ms late", leader, late.count() / 1'000'000));
+  const Nanos mute = late * 3 / 2;
+  const Nanos mended = mute + Between(world_.random.faults, seconds(1), seconds(6));
+  world_.Trace(fmt::format("network: m{} will hear {} ms late, and then be mute", leader,
+                           late.count() / 1'000'000));
   for (int other = 1; other <= cluster_.machines(); ++other) {
     if (other == leader) continue;
-    network_.Cut(leader, other);
-    network_.SlowDown(other, leader, late);
+    for (Nanos at{0}; at <= mute; at += milliseconds(100)) {
+      world_.After(at, [this, leader, other, by = at * 2 / 3] {
+        if (!healed_) network_.SlowDown(other, leader, by);
+      });
+    }
+    world_.After(mute, [this, leader, other] {
+      if (!healed_) network_.Cut(leader, other);
+    });
     world_.After(mended, [this, leader, other] {
       network_.Mend(leader, other);
       network_.SlowDown(other, leader, Nanos(0));

@@ -97,6 +97,12 @@ void DrawAdmin(base::Random& random, Options::Admin& o) {
   o.ruin_every = Rate(random, seconds(5), seconds(30));
 }
 
+// The leader compares the members' data.
+void DrawComparisons(base::Random& random, Options& o) {
+  o.compare_heads_every = Rate(random, milliseconds(300), seconds(5));
+  o.compare_compactions_every = Rate(random, milliseconds(300), seconds(5));
+}
+
 // What would only make a run slow: hundreds of megabytes of values, logs of ten thousands of files.
 void Bound(Options& o) {
   if (o.value_bytes_max <= 1'000) return;
@@ -119,6 +125,7 @@ Options Options::Draw(base::Random& random) {
   if (o.kill_at_step_every > Nanos(0)) {
     o.kill_at_point_every = Rate(random, milliseconds(500), seconds(5));
   }
+  DrawComparisons(random, o);
   Bound(o);
   return o;
 }
@@ -131,6 +138,7 @@ Options Options::LeaveOut(std::string_view names) const {
   if (names_one("snapshots") && members > 1) out.snapshot_count = 1'000'000;
   if (names_one("changes")) out.admin.reconfigure_every = Nanos(0);
   if (names_one("ruin")) out.admin.ruin_every = Nanos(0);
+  if (names_one("checks")) out.compare_heads_every = out.compare_compactions_every = Nanos(0);
   return out;
 }
 
@@ -139,10 +147,11 @@ std::string Options::ToString() const {
                                 members, spare_machines, pre_vote, clock_drift_per_mille);
   out += fmt::format(
       "  member: snapshot-count {} catch-up {} segment {} queue {} backlog {} quota {}\n"
-      "          compaction batch {} auto {} checkpoint {} engine flush 1/{}\n",
+      "          compaction batch {} auto {} checkpoint {} engine flush 1/{}\n"
+      "          every s: heads compared {} compactions compared {}\n",
       snapshot_count, catchup_entries, wal_segment_bytes, queued_bytes_max, apply_backlog_max,
       quota_bytes, compaction_batch, auto_compaction_retention, lease_checkpoint,
-      engine_flush_one_in);
+      engine_flush_one_in, Seconds(compare_heads_every), Seconds(compare_compactions_every));
   out += fmt::format(
       "  watch: pending {} recent {} inbox {} step {} progress {} s fragment {}\n"
       "  threads: hop {} s stall {} per mille up to {} s\n",

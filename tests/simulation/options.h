@@ -27,6 +27,8 @@ struct Options {
   std::int64_t quota_bytes = -1;  // negative: none
   std::int64_t compaction_batch = 0;
   std::int64_t auto_compaction_retention = 0;  // revisions; 0: off
+  Nanos compare_heads_every{0};                // corruption checks; 0: never
+  Nanos compare_compactions_every{0};
   bool lease_checkpoint = false;
   std::uint64_t engine_flush_one_in = 0;
   std::uint64_t watch_pending_bytes = 0;
@@ -86,7 +88,8 @@ struct Options {
   Admin admin;
 
   static Options Draw(base::Random& random);
-  // Without what `names` names (commas between them): snapshots (in clusters), changes, ruin.
+  // Without what `names` names (commas between them): snapshots (in clusters), changes, ruin,
+  // checks.
   Options LeaveOut(std::string_view names) const;
   std::string ToString() const;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
@@ -30,6 +31,7 @@ struct Current {
   std::uint64_t seed = 0;
   World* world = nullptr;
   const Options* options = nullptr;
+  std::string without;
 };
 // For the report of a crash only: there is no other way to reach a run from a signal handler.
 Current current;
@@ -92,7 +94,7 @@ Simulation::Simulation(std::uint64_t seed, const RunSettings& settings)
       admin_(shared_) {
   world_.options = {options_.hop_max, options_.stall_per_mille, options_.stall_max};
   if (settings.verbose) world_.PrintTraceTo(stdout);
-  current = {seed, &world_, &options_};
+  current = {seed, &world_, &options_, settings.without};
   for (int i = 0; i < options_.kv_clients; ++i) {
     kv_.push_back(std::make_unique<KvClient>(shared_, i));
   }
@@ -222,8 +224,8 @@ void Simulation::Prove() {
 void Report(const Current& run, const std::string& failure, std::FILE* out) {
   fmt::print(out, "seed {}: {}\n{}", run.seed, failure, run.options->ToString());
   for (const std::string& line : run.world->trace()) fmt::print(out, "{}\n", line);
-  fmt::print(out, "seed {}: {}\nreplay: build/release/bin/simulation --seed {}\n", run.seed,
-             failure, run.seed);
+  fmt::print(out, "seed {}: {}\nreplay: build/release/bin/simulation --seed {}{}{}\n", run.seed,
+             failure, run.seed, run.without.empty() ? "" : " --without ", run.without);
 }
 
 }  // namespace
