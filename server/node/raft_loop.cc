@@ -177,7 +177,8 @@ void RaftLoop::RefuseParked() {
 // ---- Readys
 
 // Steps of ready.h, one Ready after the other. The commit index alone is not written by itself: it
-// goes along with the next entries, and a restart finds it out again.
+// goes along with the next entries, and a restart finds it out again. Not that of a change of the
+// configuration: to find it out, the restart would need the members that the change has removed.
 void RaftLoop::AdvanceReadys() {
   if (retry_posted_ || saving_received_) return;
   while (core_.HasReady() && !shared_.halted()) {
@@ -194,10 +195,16 @@ void RaftLoop::AdvanceReadys() {
   }
 }
 
+bool RaftLoop::ChangesConfiguration() const {
+  return std::ranges::any_of(ready_->committed, [](const raft::Entry& entry) {
+    return entry.type != raft::EntryType::kNormal;
+  });
+}
+
 // False when the disk is full (tried again later) or failed (the member stops).
 bool RaftLoop::Persist() {
   if (ready_->hard_state.has_value()) unsaved_ = *ready_->hard_state;
-  if (!ready_->must_sync && ready_->entries.empty()) return true;
+  if (!ready_->must_sync && ready_->entries.empty() && !ChangesConfiguration()) return true;
   FAILPOINT("raftBeforeSave");
   const absl::Status status = WriteReady();
   FAILPOINT("raftAfterSave");

@@ -94,6 +94,7 @@ class RaftLoop {
   void FailProposed(const std::vector<RequestId>& ids, const absl::Status& status);
   void HearApply();
   void AdvanceReadys();
+  bool ChangesConfiguration() const;
   bool Persist();
   absl::Status WriteReady();
 

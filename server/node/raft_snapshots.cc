@@ -86,8 +86,9 @@ absl::Status RaftLoop::WriteReady() {
     recorded_ = snapshot.index;
   }
   RETURN_IF_ERROR(wal_->Save(unsaved_, ready_->entries));
-  // A commit index alone is not synced by itself, and the engine must not get ahead of it.
-  return snapshot.index ? wal_->Sync() : absl::OkStatus();
+  // A commit index alone is not synced by itself. The engine that is installed must not get ahead
+  // of it, and what is applied of the configuration must hold after a restart.
+  return snapshot.index || ChangesConfiguration() ? wal_->Sync() : absl::OkStatus();
 }
 
 // Before the changes and the index that follow it are passed to raft. What was proposed here and is

@@ -161,6 +161,28 @@ TEST_F(ConfChangesTest, ARemovedMemberIsToldAndItsIdNeverComesBack) {
   EXPECT_TRUE(Leader().Put("a", "1").status.ok());
 }
 
+// Nobody but the removed member, which need not exist any more, could tell the survivor again that
+// its removal is committed.
+TEST(ConfChanges, TheSurvivorOfTwoComesBackAlone) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const bool removes_itself = seed % 2 == 0;
+    SimCluster cluster(seed, 2);
+    ASSERT_TRUE(cluster.Boot());
+    cluster.scheduler.RunFor(kSettled);
+    const std::size_t leader = cluster.AwaitLeader();
+    const std::size_t gone = removes_itself ? leader : 1 - leader;
+    const std::size_t stays = 1 - gone;
+    const MemberId gone_id = cluster[gone]->member_id();
+    ASSERT_TRUE(Remove(cluster[leader], gone_id).ok());
+    ASSERT_TRUE(cluster.WaitFor([&] { return cluster[stays]->IsRemoved(gone_id); }));
+    cluster.Crash(gone, 1);
+    cluster.Crash(stays, seed);
+    ASSERT_TRUE(cluster.Open(stays).ok());
+    EXPECT_TRUE(cluster.WaitFor([&] { return cluster.Leader() == stays; })) << seed;
+    EXPECT_TRUE(cluster[stays].Put("a", "1").status.ok()) << seed;
+  }
+}
+
 // What is left must be a majority that is at work.
 TEST_F(ConfChangesTest, WithOneDownOnlyThatOneMayGo) {
   const MemberId down = Other(1)->member_id();
