@@ -3,6 +3,7 @@
 ```console blocks: "$ command" and its output, exactly. A command that does not end by itself (etcdctl
 watch) is stopped once its expected output has appeared. ```sh blocks: "scripts/run.sh FLAGS" must
 become ready with these flags; git clone and scripts/test.sh (which runs this) are only looked at.
+```bash blocks on Kubernetes: tests/kubernetes/e2e runs them.
 """
 
 import os
@@ -88,7 +89,7 @@ class ReadmeTest(unittest.TestCase):
         self.assertGreater(starts, 2)
 
     def test_three_members_start_as_shown(self):
-        block = blocks("bash")[0]
+        (block,) = (block for block in blocks("bash") if "--initial-cluster=" in block)
         peers, clients = free_ports(3), free_ports(3)
         # The ports of the text are 2381.. and 2371..; "238$i" needs a table instead.
         text = block.replace("scripts/run.sh", server_binary())
@@ -116,9 +117,8 @@ class ReadmeTest(unittest.TestCase):
         for path in set(re.findall(r"\bscripts/\w+\.sh", README)):
             self.assertTrue(os.access(ROOT / path, os.X_OK), path)
 
-
     def test_the_way_back_writes_a_directory_for_go(self):
-        (command,) = blocks("bash")[1:]
+        (command,) = (block for block in blocks("bash") if "etcdutl export" in block)
         command = command.replace("build/release/bin/", os.path.dirname(server_binary()) + "/")
         with tempfile.TemporaryDirectory() as folder:
             with EtcdProcess(data_dir=os.path.join(folder, "m1.etcd")) as etcd:

@@ -132,7 +132,10 @@ class Story:
         before = self.cluster(name)["spec"]["replicas"]
 
         def action():
-            self.bed.kubectl("scale", f"etcdcluster/{name}", f"--replicas={members}")
+            if f"etcdcluster/{name} --replicas={members}\n" in readme.block_with("kubectl scale"):
+                readme.run_block(self.bed, "kubectl scale")
+            else:
+                self.bed.kubectl("scale", f"etcdcluster/{name}", f"--replicas={members}")
             return self.wait_settled(name, members, PATIENCE * abs(members - before))[1]
         seconds = self.load.during(f"{before} -> {members}", action)
         self.figure(f"a step of {before} -> {members}", seconds / abs(members - before),
