@@ -81,6 +81,8 @@ with_buildah() {  # TARGET CONTEXT
   make_base
   buildah_here bud -q --isolation chroot --build-arg "BASE=localhost/$base" --target "$1" \
     -f "$root/Dockerfile" -t "$name" "${labels[@]}" "$2" >/dev/null
+  # What the name stood for before: every image is a whole copy here. Other builds may be at work.
+  buildah_here rmi --prune >/dev/null 2>&1 || true
   [ -z "$out" ] || { rm -f "$out"; buildah_here push -q "$name" "docker-archive:$out:$name" >/dev/null; }
 }
 
