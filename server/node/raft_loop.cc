@@ -294,12 +294,15 @@ void RaftLoop::OnSoftState(const raft::SoftState& state) {
   ReleaseHeld();
 }
 
+// Alone: nobody else can have answered what is not applied here yet. A learner can, when it has
+// applied its promotion before this member has.
 void RaftLoop::UpdateLoneLeader() {
   const auto& voters = core_.conf_state().voters;
-  const bool is_lone = core_.role() == raft::Role::kLeader && voters.size() == 1 &&
-                       voters.front() == shared_.id && started_term_ == core_.term();
-  shared_.is_lone_leader.store(is_lone);
   const auto& learners = core_.conf_state().learners;
+  const bool is_lone = core_.role() == raft::Role::kLeader && voters.size() == 1 &&
+                       voters.front() == shared_.id && learners.empty() &&
+                       started_term_ == core_.term();
+  shared_.is_lone_leader.store(is_lone);
   shared_.is_learner.store(std::find(learners.begin(), learners.end(), shared_.id) !=
                            learners.end());
 }
