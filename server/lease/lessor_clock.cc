@@ -132,6 +132,7 @@ void Lessor::Impl::DemoteLocked(Calls& calls) {
     lease->in_expiry_heap = false;
     lease->in_checkpoint_heap = false;
     lease->revoke_pending = false;
+    lease->checkpoints_proposed = lease->checkpoints_undone = 0;
   }
 }
 

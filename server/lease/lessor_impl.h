@@ -34,7 +34,11 @@ struct Lease {
   bool published = false;
   bool in_expiry_heap = false;
   bool in_checkpoint_heap = false;
-  bool revoke_pending = false;             // queued or in flight in this generation
+  bool revoke_pending = false;  // queued or in flight in this generation
+  // Checkpoints proposed in this generation, and how many of them a later clearing has undone.
+  // While they differ, one may be on its way that speaks of the time before the newest renewal.
+  std::uint32_t checkpoints_proposed = 0;
+  std::uint32_t checkpoints_undone = 0;
   absl::btree_set<std::string_view> keys;  // views into key_leases
 };
 
@@ -99,10 +103,16 @@ struct Lessor::Impl : std::enable_shared_from_this<Lessor::Impl> {
 
   // ---- lessor_renew.cc
   void Renew(LeaseId id, RenewDone done);
-  void RenewCheckpointed(LeaseId id, std::uint64_t epoch, Term in_term,
-                         std::uint64_t of_generation);
-  void OnCheckpointCleared(LeaseId id, std::uint64_t epoch, std::uint64_t of_generation,
-                           const absl::Status& status);
+  // What the proposal of a clearing stands for: the lease, and the checkpoints before it.
+  struct Clearing {
+    LeaseId id;
+    std::uint64_t epoch = 0;
+    Term term;
+    std::uint64_t generation = 0;
+    std::uint32_t checkpoints = 0;
+  };
+  void RenewCheckpointed(const Clearing& clearing);
+  void OnCheckpointCleared(const Clearing& clearing, const absl::Status& status);
   void ScheduleCheckpointLocked(Lease& lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   std::vector<LeaseCheckpoint> CollectCheckpointsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 

@@ -11,9 +11,7 @@ namespace etcd::lease {
 
 void Lessor::Impl::Renew(LeaseId id, RenewDone done) {
   std::int64_t ttl = 0;
-  std::uint64_t epoch = 0;
-  std::uint64_t in_generation = 0;
-  Term in_term;
+  Clearing clearing;
   absl::Status refused;
   bool renewed = false;
   {
@@ -31,61 +29,66 @@ void Lessor::Impl::Renew(LeaseId id, RenewDone done) {
       lease.deadline = AfterSeconds(now, lease.ttl_seconds);
       ttl = lease.ttl_seconds;
       ScheduleCheckpointLocked(lease);
-      renewed = lease.remaining_ttl_seconds == 0;
+      renewed = lease.remaining_ttl_seconds == 0 &&
+                lease.checkpoints_proposed == lease.checkpoints_undone;
       if (!renewed) {
         auto& waiters = checkpoint_waiters[id];
         waiters.push_back(std::move(done));
         if (waiters.size() > 1) return;  // the first one has proposed
-        epoch = lease.epoch;
-        in_generation = generation;
-        in_term = term;
+        clearing = {id, lease.epoch, term, generation, lease.checkpoints_proposed};
       }
     }
   }
   // NOLINTNEXTLINE(bugprone-use-after-move): where `done` was moved, `refused` is OK.
   if (!refused.ok()) return done(refused);
-  if (!renewed) return RenewCheckpointed(id, epoch, in_term, in_generation);
+  if (!renewed) return RenewCheckpointed(clearing);
   if (observer != nullptr) observer->OnRenewed(ttl);
   done(ttl);
 }
 
 // The stored remainder must be cleared before the renewal is acknowledged: the next leader would
-// start from it, and the lease would end before the TTL that was promised.
-void Lessor::Impl::RenewCheckpointed(LeaseId id, std::uint64_t epoch, Term in_term,
-                                     std::uint64_t of_generation) {
-  sink.ProposeCheckpoint(
-      {{id, 0}}, in_term,
-      [weak = weak_from_this(), id, epoch, of_generation](const absl::Status& status) {
-        if (const auto self = weak.lock()) {
-          self->OnCheckpointCleared(id, epoch, of_generation, status);
-        }
-      });
+// start from it, and the lease would end before the TTL that was promised. A checkpoint that is on
+// its way would store one after the renewal; the clearing comes behind it in the log.
+void Lessor::Impl::RenewCheckpointed(const Clearing& clearing) {
+  sink.ProposeCheckpoint({{clearing.id, 0}}, clearing.term,
+                         [weak = weak_from_this(), clearing](const absl::Status& status) {
+                           if (const auto self = weak.lock()) {
+                             self->OnCheckpointCleared(clearing, status);
+                           }
+                         });
 }
 
-void Lessor::Impl::OnCheckpointCleared(LeaseId id, std::uint64_t epoch, std::uint64_t of_generation,
-                                       const absl::Status& status) {
+void Lessor::Impl::OnCheckpointCleared(const Clearing& clearing, const absl::Status& status) {
   std::vector<RenewDone> answers;
   absl::StatusOr<std::int64_t> answer = 0;
+  Clearing again = clearing;
   {
     const base::MutexLock lock(mu);
-    if (generation != of_generation) return;  // the waiters have heard of the demotion
-    auto node = checkpoint_waiters.extract(id);
-    if (node.empty()) return;
-    answers = std::move(node.mapped());
-    Lease* lease = FindLocked(id);
-    if (!status.ok()) {
-      answer = status;
-    } else if (lease == nullptr || lease->epoch != epoch) {
-      answer = Error(Errc::kLeaseNotFound);
-    } else if (lease->deadline <= Now()) {
-      auto& waiters = revoke_waiters[id];  // the proposal took longer than the TTL
-      std::ranges::move(answers, std::back_inserter(waiters));
-      return;
+    if (generation != clearing.generation) return;  // the waiters have heard of the demotion
+    Lease* lease = FindLocked(clearing.id);
+    const bool same = lease != nullptr && lease->epoch == clearing.epoch;
+    if (same && status.ok()) lease->checkpoints_undone = clearing.checkpoints;
+    if (same && status.ok() && lease->checkpoints_proposed != clearing.checkpoints) {
+      again.checkpoints = lease->checkpoints_proposed;  // one was proposed meanwhile
     } else {
-      lease->deadline = AfterSeconds(Now(), lease->ttl_seconds);
-      answer = lease->ttl_seconds;
+      auto node = checkpoint_waiters.extract(clearing.id);
+      if (node.empty()) return;
+      answers = std::move(node.mapped());
+      if (!status.ok()) {
+        answer = status;
+      } else if (!same) {
+        answer = Error(Errc::kLeaseNotFound);
+      } else if (lease->deadline <= Now()) {
+        auto& waiters = revoke_waiters[clearing.id];  // the proposal took longer than the TTL
+        std::ranges::move(answers, std::back_inserter(waiters));
+        return;
+      } else {
+        lease->deadline = AfterSeconds(Now(), lease->ttl_seconds);
+        answer = lease->ttl_seconds;
+      }
     }
   }
+  if (again.checkpoints != clearing.checkpoints) return RenewCheckpointed(again);
   for (RenewDone& done : answers) {
     if (answer.ok() && observer != nullptr) observer->OnRenewed(*answer);
     done(answer);
@@ -124,6 +127,7 @@ std::vector<LeaseCheckpoint> Lessor::Impl::CollectCheckpointsLocked() {
       continue;
     }
     ScheduleCheckpointLocked(*lease);
+    ++lease->checkpoints_proposed;
     due.push_back({lease->id, remaining});
   }
   return due;

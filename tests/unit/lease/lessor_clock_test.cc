@@ -312,6 +312,48 @@ TEST_F(LessorCheckpoint, RenewOfACheckpointedLeaseClearsItFirst) {
   EXPECT_TRUE(Renew(1)->has_value()) << "cleared: the next one is immediate";
 }
 
+// What is on its way when a renewal comes speaks of the time before it (simulation seed 81001183: a
+// lease ended early after a restart).
+TEST_F(LessorCheckpoint, RenewWaitsForACheckpointThatIsOnItsWayToBeUndone) {
+  lessor.Promote(Term(1), seconds(0));
+  GrantPublished(1, 3600);
+  executor.Advance(minutes(5) + seconds(1));
+  ASSERT_EQ(sink.checkpoints.size(), 1u);  // proposed, not applied
+  const Answer renewed = Renew(1);
+  EXPECT_FALSE(renewed->has_value());
+  ASSERT_EQ(sink.checkpoints.size(), 2u);
+  ApplyCheckpoint();
+  EXPECT_FALSE(renewed->has_value());
+  ApplyCheckpoint();
+  ASSERT_TRUE(renewed->has_value());
+  EXPECT_TRUE(Renew(1)->has_value());
+  lessor.Demote();
+  lessor.Promote(Term(2), seconds(0));
+  EXPECT_EQ(Remaining(1), 3600);
+}
+
+// The clearing that a second renewal waits for may be older than the newest checkpoint.
+TEST_F(LessorCheckpoint, RenewWaitsForACheckpointThatCameAfterTheClearing) {
+  lessor.Promote(Term(1), seconds(0));
+  GrantPublished(1, 3600);
+  executor.Advance(minutes(5) + seconds(1));
+  const Answer first = Renew(1);
+  ASSERT_EQ(sink.checkpoints.size(), 2u);
+  executor.Advance(minutes(5) + seconds(2));
+  ASSERT_EQ(sink.checkpoints.size(), 3u) << "a checkpoint behind the clearing";
+  const Answer second = Renew(1);
+  ApplyCheckpoint();
+  ApplyCheckpoint();
+  EXPECT_FALSE(second->has_value());
+  ASSERT_EQ(sink.checkpoints.size(), 2u) << "a second clearing behind that checkpoint";
+  ApplyCheckpoint();
+  ApplyCheckpoint();
+  ASSERT_TRUE(first->has_value() && second->has_value());
+  lessor.Demote();
+  lessor.Promote(Term(2), seconds(0));
+  EXPECT_EQ(Remaining(1), 3600);
+}
+
 TEST_F(LessorCheckpoint, RenewFailsWhenTheClearingFails) {
   lessor.Promote(Term(1), seconds(0));
   GrantPublished(1, 3600);
