@@ -9,8 +9,18 @@ export CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
 export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-include_file_ctime,include_file_mtime,pch_defines,time_macros}
 export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-2}
 
+# exclusively COMMAND [ARGUMENT...]: while no other script of this checkout runs such a command: three
+# members may be started at once.
+exclusively() (
+  mkdir -p "$root/build"
+  exec 9>"$root/build/.lock"
+  flock 9
+  "$@" 9>&-
+)
+
 # build PRESET [TARGET...]: configures and builds; without a target, all.
-build() {
+build() { exclusively build_now "$@"; }
+build_now() {
   local preset=$1
   shift
   cmake --preset "$preset" >"$root/.build-log" 2>&1 || { cat "$root/.build-log"; return 1; }

@@ -4,7 +4,7 @@
 set -euo pipefail
 caller=$PWD
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-scripts/setup.sh
+exclusively scripts/setup.sh
 build release etcd etcdutl >&2
 cd "$caller"
 exec "$root/build/release/bin/etcd" "$@"
