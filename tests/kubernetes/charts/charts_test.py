@@ -3,6 +3,8 @@ values with their messages, and what every rendering has to have. `charts_test.p
 golden files anew; look at the difference."""
 
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -143,6 +145,28 @@ class Deploy(unittest.TestCase):
                                     capture_output=True, text=True, check=False)
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(len(objects(result.stdout)), count)
+
+    def test_images_of_an_overlay_reach_the_operator(self):
+        with tempfile.TemporaryDirectory() as folder:
+            # Kustomize takes relative paths only.
+            shutil.copytree(ROOT / "deploy", pathlib.Path(folder) / "deploy")
+            overlay = pathlib.Path(folder) / "overlay"
+            overlay.mkdir()
+            (overlay / "kustomization.yaml").write_text(yaml.safe_dump({
+                "resources": ["../deploy/base"],
+                "images": [{"name": "etcd-operator", "newName": "mirror/op", "newTag": "v9"},
+                           {"name": "etcd", "newName": "mirror/etcd", "digest": "sha256:00"}]}))
+            result = subprocess.run([TOOLS / "kubectl", "kustomize", overlay], capture_output=True,
+                                    text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        (deployment,) = (one for one in objects(result.stdout) if one["kind"] == "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        self.assertEqual(container["image"], "mirror/op:v9")
+        # As the kubelet expands them.
+        given = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+        words = [re.sub(r"\$\((\w+)\)", lambda name: given[name[1]], word) for word in container["args"]]
+        self.assertIn("--operator-image=mirror/op:v9", words)
+        self.assertIn("--server-image=mirror/etcd@sha256:00", words)
 
 
 if __name__ == "__main__":
