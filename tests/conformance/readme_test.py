@@ -3,7 +3,7 @@
 ```console blocks: "$ command" and its output, exactly. A command that does not end by itself (etcdctl
 watch) is stopped once its expected output has appeared. ```sh blocks: "scripts/run.sh FLAGS" must
 become ready with these flags; git clone and scripts/test.sh (which runs this) are only looked at.
-```bash blocks on Kubernetes: tests/kubernetes/e2e runs them.
+```bash blocks: RUN_BY says which test runs each of them.
 """
 
 import os
@@ -23,6 +23,19 @@ from etcd_process import (EtcdProcess, etcdctl_environment, free_ports,  # noqa:
                           server_binary, wait_until)
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+# A text that only one block has, and the test that picks this block by it.
+RUN_BY = {
+    "--initial-cluster=": "tests/conformance/readme_test.py",
+    "etcdutl export": "tests/conformance/readme_test.py",
+    "helm install etcd-operator": "tests/kubernetes/e2e/story.py",
+    "helm install main": "tests/kubernetes/e2e/story.py",
+    "kubectl scale": "tests/kubernetes/e2e/story.py",
+    "kind: EtcdBackup\n": "tests/kubernetes/e2e/story.py",
+    "kind: EtcdRestore": "tests/kubernetes/e2e/e2e.py",
+    "helm install db": "tests/kubernetes/plain_chart.sh",
+}
 
 
 def blocks(kind):
@@ -112,6 +125,19 @@ class ReadmeTest(unittest.TestCase):
             finally:
                 os.killpg(shell.pid, signal.SIGKILL)
                 shell.wait()
+
+    def test_every_block_is_run_by_a_test(self):
+        # Blocks of any other kind, or of none, would be run by nobody.
+        kinds = re.findall(r"^```(.*)$", README, re.MULTILINE)[::2]
+        self.assertEqual(set(kinds) - {"bash", "console", "sh"}, set())
+        for block in blocks("bash"):
+            with self.subTest(block=block):
+                picked = [text for text in RUN_BY if text in block]
+                self.assertEqual(len(picked), 1)
+                source = (ROOT / RUN_BY[picked[0]]).read_text(encoding="utf-8")
+                self.assertIn(picked[0].strip(), source)
+        for text in RUN_BY:
+            self.assertEqual(sum(text in block for block in blocks("bash")), 1, text)
 
     def test_named_scripts_exist_and_run(self):
         for path in set(re.findall(r"\bscripts/\w+\.sh", README)):

@@ -26,8 +26,10 @@ step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 kubectl() { "$bed" kubectl --namespace store "$@"; }
 helm() { "$bed" helm --namespace store "$@"; }
-chart=("$root/charts/etcd" --set image.repository=localhost/etcd --set image.tag=dev
-  --set image.pullPolicy=Never --set persistence.size=1Gi --set etcd.quotaBackendBytes=500000000)
+chart=("$root/charts/etcd" --set image.repository=localhost/etcd --set image.tag=dev)
+# The commands of README.md: only the values of its variables are ours.
+readme=$(PYTHONPATH=$here/e2e /usr/bin/python3 -c 'import readme; print(readme.block_with("helm install db"))' |
+  sed -e 's/^REGISTRY=.*/REGISTRY=localhost/' -e 's/^TAG=.*/TAG=dev/')
 ready() { kubectl rollout status statefulset/db --timeout=120s; }
 
 step "image"
@@ -36,14 +38,14 @@ step "image"
 step "testbed"
 "$bed" up
 "$bed" load "$work/etcd.tar"
-"$bed" volumes 2 2Gi
+"$bed" volumes 2 10Gi
 "$bed" kubectl create namespace store
 "$bed" kubectl label namespace store pod-security.kubernetes.io/enforce=restricted
 
-step "install"
-helm install db "${chart[@]}"
-ready
-step "helm test"
+step "install and helm test, as README says"
+cd "$root"
+eval "$readme"
+step "what the test pod said"
 helm test db --logs | tee "$work/test"
 grep -q 'passed: 3 members' "$work/test" || fail "the test pod did not say that it passed"
 
