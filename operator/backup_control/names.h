@@ -2,15 +2,20 @@
 
 #include <string_view>
 
+#include "operator/model/group_name.h"
+
 // Labels and annotations of backups, each named only here.
 namespace etcd::backup_control {
 
-inline constexpr std::string_view kBackupLabel = "etcdpp.dev/backup";  // of a Job: its EtcdBackup
-inline constexpr std::string_view kScheduleLabel = "etcdpp.dev/schedule";  // of an EtcdBackup
+inline constexpr std::string_view kBackupLabel =
+    model::kInGroup<"backup">;  // of a Job: its EtcdBackup
+inline constexpr std::string_view kBackupOfLabel =
+    model::kInGroup<"backup-of">;  // of a Job: its cluster
+inline constexpr std::string_view kScheduleLabel = model::kInGroup<"schedule">;  // of an EtcdBackup
 inline constexpr std::string_view kRestoreAnnotation =
-    "etcdpp.dev/restore";  // name of an EtcdRestore
-inline constexpr std::string_view kRestoreUidAnnotation = "etcdpp.dev/restore-uid";
-inline constexpr std::string_view kDataFinalizer = "etcdpp.dev/backup-data";
+    model::kInGroup<"restore">;  // name of an EtcdRestore
+inline constexpr std::string_view kRestoreUidAnnotation = model::kInGroup<"restore-uid">;
+inline constexpr std::string_view kDataFinalizer = model::kInGroup<"backup-data">;
 
 inline constexpr std::string_view kWorkerContainer = "backup-worker";
 inline constexpr std::string_view kRestoreContainer = "restore-worker";

@@ -91,7 +91,7 @@ Json LabelsOf(const backup::Order& order) {
           {"app.kubernetes.io/managed-by", model::kManager},
           // Names of objects may be longer than labels.
           {std::string(kBackupLabel), backup::UidPart(order.backup.metadata.uid)},
-          {"etcdpp.dev/backup-of", cluster}};
+          {std::string(kBackupOfLabel), cluster}};
 }
 
 }  // namespace

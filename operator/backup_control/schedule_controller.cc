@@ -216,7 +216,7 @@ absl::Status ScheduleController::Start(Look& look, kube::WallTime at) {
                  {"labels",
                   {{"app.kubernetes.io/managed-by", model::kManager},
                    {std::string(kScheduleLabel), look.object.name()},
-                   {"etcdpp.dev/backup-of", look.schedule.spec.cluster_ref.name}}},
+                   {std::string(kBackupOfLabel), look.schedule.spec.cluster_ref.name}}},
                  {"ownerReferences", Json::array({owner})}}},
                {"spec", model::ToJson(backup.spec)}};
   const auto made = context_.client.CreateOwned(desired::kBackups, body);

@@ -4,6 +4,7 @@
 
 #include "operator/kube/resource.h"
 #include "operator/model/group.h"
+#include "operator/model/group_name.h"
 
 // Kinds, labels and annotations of our own, each named only here.
 namespace etcd::desired {
@@ -20,12 +21,13 @@ inline constexpr kube::Resource kRestores{model::kGroup, model::kVersion, "etcdr
                                           "EtcdRestore"};
 
 // Labels. Selectors use cluster, role and slot only.
-inline constexpr std::string_view kClusterLabel = "etcdpp.dev/cluster";
-inline constexpr std::string_view kMemberLabel = "etcdpp.dev/member";
-inline constexpr std::string_view kSlotLabel = "etcdpp.dev/slot";
-inline constexpr std::string_view kSeqLabel = "etcdpp.dev/seq";
-inline constexpr std::string_view kRoleLabel = "etcdpp.dev/role";
-inline constexpr std::string_view kDetachedLabel = "etcdpp.dev/detached";  // kept, never used again
+inline constexpr std::string_view kClusterLabel = model::kInGroup<"cluster">;
+inline constexpr std::string_view kMemberLabel = model::kInGroup<"member">;
+inline constexpr std::string_view kSlotLabel = model::kInGroup<"slot">;
+inline constexpr std::string_view kSeqLabel = model::kInGroup<"seq">;
+inline constexpr std::string_view kRoleLabel = model::kInGroup<"role">;
+inline constexpr std::string_view kDetachedLabel =
+    model::kInGroup<"detached">;  // kept, never used again
 
 inline constexpr std::string_view kVoterRole = "voter";
 inline constexpr std::string_view kLearnerRole = "learner";
@@ -33,15 +35,14 @@ inline constexpr std::string_view kLeavingRole = "leaving";  // no new connectio
 inline constexpr std::string_view kStartingRole = "starting";
 
 // Annotations.
-inline constexpr std::string_view kClusterUidAnnotation = "etcdpp.dev/cluster-uid";  // of a volume
-inline constexpr std::string_view kPodHashAnnotation = "etcdpp.dev/pod-hash";
-inline constexpr std::string_view kTemplateVersionAnnotation = "etcdpp.dev/template-version";
-inline constexpr std::string_view kInitialClusterAnnotation = "etcdpp.dev/initial-cluster";
+inline constexpr std::string_view kClusterUidAnnotation =
+    model::kInGroup<"cluster-uid">;  // of a volume
+inline constexpr std::string_view kPodHashAnnotation = model::kInGroup<"pod-hash">;
+inline constexpr std::string_view kTemplateVersionAnnotation = model::kInGroup<"template-version">;
+inline constexpr std::string_view kInitialClusterAnnotation = model::kInGroup<"initial-cluster">;
 
 // Finalizers.
-inline constexpr std::string_view kClusterFinalizer = "etcdpp.dev/cluster";
-inline constexpr std::string_view kMemberFinalizer = "etcdpp.dev/member";
-
-static_assert(kClusterLabel.starts_with(model::kGroup));
+inline constexpr std::string_view kClusterFinalizer = model::kInGroup<"cluster">;
+inline constexpr std::string_view kMemberFinalizer = model::kInGroup<"member">;
 
 }  // namespace etcd::desired

@@ -102,32 +102,59 @@ Wanted Account(const model::EtcdCluster& cluster) {
   return account;
 }
 
+// Peers of the client port: the members, the operator, workers of backups in this namespace, and
+// whom the spec names.
+Json ClientPeers(const model::EtcdCluster& cluster, const Settings& settings) {
+  const Json managed = {{"app.kubernetes.io/name", std::string(model::kManager)}};
+  Json operators = {{"podSelector", {{"matchLabels", managed}}},
+                    {"namespaceSelector", Json::object()}};
+  if (!settings.operator_namespace.empty()) {
+    operators["namespaceSelector"]["matchLabels"] = {
+        {"kubernetes.io/metadata.name", settings.operator_namespace}};
+  }
+  Json workers = {{"podSelector", {{"matchLabels", managed}}}};
+  workers["podSelector"]["matchLabels"]["app.kubernetes.io/component"] = "backup";
+  Json peers = Json::array({{{"podSelector", {{"matchLabels", Selector(cluster)}}}},
+                            std::move(operators),
+                            std::move(workers)});
+  const Json spec = ToJson(cluster.spec);
+  const Json* from = kube::Find(spec, {"networkPolicy", "clientFrom"});
+  const Json whole_namespace = Json::array({{{"podSelector", Json::object()}}});
+  const Json& named = from != nullptr && !from->empty() ? *from : whole_namespace;
+  peers.insert(peers.end(), named.begin(), named.end());
+  return peers;
+}
+
+Json PortRule(std::string_view protocol, int port) {
+  return {{"protocol", std::string(protocol)}, {"port", port}};
+}
+
+// The seed's restore worker fetches its data, until the cluster has its first member. Neither
+// addresses nor ports of a store are known: policies judge behind the store's Service.
+bool FetchesData(const model::EtcdCluster& cluster) {
+  const bool is_latched = !cluster.status.cluster_id.value_or("").empty();
+  return !is_latched && cluster.spec.bootstrap.has_value() &&
+         !cluster.spec.bootstrap->from.pvc.has_value();
+}
+
 // operator-spec 13.4. Who scrapes is not known here: the metrics port is open, it tells no secret.
-Wanted Network(const model::EtcdCluster& cluster) {
+Wanted Network(const model::EtcdCluster& cluster, const Settings& settings) {
   Wanted policy = Standing(cluster, kube::kNetworkPolicies, cluster.metadata.name, "member");
   const Json own = {{"podSelector", {{"matchLabels", Selector(cluster)}}}};
-  const Json operators = {
-      {"namespaceSelector", Json::object()},
-      {"podSelector",
-       {{"matchLabels", {{"app.kubernetes.io/name", std::string(model::kManager)}}}}}};
-  Json clients = Json::array({own, operators});
-  const Json spec = ToJson(cluster.spec);
-  if (const Json* from = kube::Find(spec, {"networkPolicy", "clientFrom"})) {
-    for (const Json& peer : *from) clients.push_back(peer);
-  }
-  const auto port = [](int number, const char* protocol = "TCP") {
-    return Json{{"port", number}, {"protocol", protocol}};
-  };
+  const auto tcp = [](int port) { return PortRule("TCP", port); };
+  Json egress = Json::array(
+      {{{"ports", Json::array({PortRule("UDP", 53), tcp(53)})}},
+       {{"to", Json::array({own})}, {"ports", Json::array({tcp(kPeerPort), tcp(kClientPort)})}}});
+  if (FetchesData(cluster)) egress.push_back({{"ports", Json::array({{{"protocol", "TCP"}}})}});
   policy.body["spec"] = {
       {"podSelector", {{"matchLabels", Selector(cluster)}}},
       {"policyTypes", {"Ingress", "Egress"}},
       {"ingress",
-       Json::array({{{"from", Json::array({own})}, {"ports", Json::array({port(kPeerPort)})}},
-                    {{"from", clients}, {"ports", Json::array({port(kClientPort)})}},
-                    {{"ports", Json::array({port(kMetricsPort)})}}})},
-      {"egress", Json::array({{{"ports", Json::array({port(53, "UDP"), port(53)})}},
-                              {{"to", Json::array({own})},
-                               {"ports", Json::array({port(kPeerPort), port(kClientPort)})}}})}};
+       Json::array(
+           {{{"from", Json::array({own})}, {"ports", Json::array({tcp(kPeerPort)})}},
+            {{"from", ClientPeers(cluster, settings)}, {"ports", Json::array({tcp(kClientPort)})}},
+            {{"ports", Json::array({tcp(kMetricsPort)})}}})},
+      {"egress", std::move(egress)}};
   return policy;
 }
 
@@ -188,7 +215,7 @@ Json VolumeClaimBody(const model::EtcdCluster& cluster, const model::EtcdMember&
   return body;
 }
 
-std::vector<Wanted> StandingObjects(const model::EtcdCluster& cluster) {
+std::vector<Wanted> StandingObjects(const model::EtcdCluster& cluster, const Settings& settings) {
   std::vector<Wanted> objects;
   objects.push_back(Account(cluster));
   objects.push_back(PeerServiceObject(cluster));
@@ -198,7 +225,7 @@ std::vector<Wanted> StandingObjects(const model::EtcdCluster& cluster) {
       objects.push_back(SlotServiceObject(cluster, slot));
     }
   }
-  if (cluster.spec.network_policy.enabled) objects.push_back(Network(cluster));
+  if (cluster.spec.network_policy.enabled) objects.push_back(Network(cluster, settings));
   return objects;
 }
 

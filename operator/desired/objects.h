@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "operator/desired/settings.h"
 #include "operator/kube/json.h"
 #include "operator/kube/resource.h"
 #include "operator/model/cluster.h"
@@ -39,7 +40,7 @@ Json VolumeClaimBody(const model::EtcdCluster& cluster, const model::EtcdMember&
 
 // What is applied over and over, whatever the members do: services, the members' account, and the
 // network policy when it is asked for.
-std::vector<Wanted> StandingObjects(const model::EtcdCluster& cluster);
+std::vector<Wanted> StandingObjects(const model::EtcdCluster& cluster, const Settings& settings);
 
 // The budget for `voters` members that vote now (operator-spec 12); nothing when there shall be
 // none.

@@ -3,19 +3,12 @@
 #include <string>
 #include <string_view>
 
+#include "operator/desired/settings.h"
 #include "operator/kube/json.h"
 #include "operator/model/cluster.h"
 #include "operator/model/member.h"
 
 namespace etcd::desired {
-
-// Of the operator, for all clusters.
-struct Settings {
-  std::string server_image{};    // of clusters that name none
-  std::string operator_image{};  // of the guard of the data; empty: pods have none
-  std::string cluster_domain{"cluster.local"};
-  bool has_sleep_action = true;  // the API server knows preStop.sleep
-};
 
 struct PodInput {
   const model::EtcdCluster& cluster;
@@ -34,7 +27,8 @@ kube::Json PodBody(const PodInput& input, const Settings& settings);
 // "--name=...", in a fixed order.
 std::vector<std::string> ServerArguments(const PodInput& input, const Settings& settings);
 
-// Bytes of a quantity that is whole, for example "2Gi"; 0 when it is none.
+// Bytes of a quantity, for example "2Gi", rounded up; 0 when it is none, the most that fits when it
+// is more.
 std::int64_t QuantityBytes(std::string_view text);
 // Milliseconds of "100ms", "1h30m"; 0 when it is none.
 std::int64_t DurationMs(std::string_view text);

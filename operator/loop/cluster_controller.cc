@@ -125,7 +125,7 @@ WorkQueue::Result ClusterController::Reconcile(const kube::WorkKey& work,
     const int voters = facts->observed.members.has_value()
                            ? static_cast<int>(plan::View(facts->wanted, facts->observed).voters())
                            : facts->cluster.status.voters.value_or(0);
-    outcome.standing_error = EnsureStanding(context_, *facts, voters, *memory);
+    outcome.standing_error = EnsureStanding(context_, settings_, *facts, voters, *memory);
   }
   if (stop.stop_requested()) return {absl::OkStatus(), std::nullopt};
   if (outcome.standing_error.ok()) Execute(*facts, *memory, outcome);

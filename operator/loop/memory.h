@@ -16,7 +16,7 @@ namespace etcd::loop {
 // anew. Used by one reconcile at a time.
 struct Memory {
   using Time = base::Clock::Monotonic;
-  // What was applied last, and what the server made of it.
+  // What was applied last, and what the server made of it; no body: it was seen to be gone.
   struct Applied {
     std::string body{};
     std::string resource_version{};

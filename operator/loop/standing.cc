@@ -60,6 +60,26 @@ absl::Status RemoveOldServices(const kube::ControllerContext& context, const Fac
   return absl::OkStatus();
 }
 
+// The policy that was asked for once. Not watched: looked for as rarely as it would be applied.
+absl::Status RemoveOldPolicy(const kube::ControllerContext& context, const Facts& facts,
+                             Memory& memory) {
+  const kube::Resource& kind = kube::kNetworkPolicies;
+  const std::string entry = std::string(kind.kind) + "/" + facts.cluster.metadata.name;
+  if (facts.cluster.spec.network_policy.enabled) return absl::OkStatus();
+  const auto known = memory.applied.find(entry);
+  const auto now = context.clock.Now();
+  const bool is_gone = known != memory.applied.end() && known->second.body.empty() &&
+                       now - known->second.at < kApplyAgain;
+  if (is_gone) return absl::OkStatus();
+  const auto old = context.client.Get(kind, facts.object.key());
+  if (!old.ok() && !kube::Is(old.status(), kube::ApiErrc::kNotFound)) return old.status();
+  if (old.ok() && old->controller_uid() == facts.object.uid()) {
+    RETURN_IF_ERROR(context.client.Delete(kind, old->key(), {.uid = std::string(old->uid())}));
+  }
+  memory.applied[entry] = {.at = now};
+  return absl::OkStatus();
+}
+
 absl::Status EnsureBudget(const kube::ControllerContext& context, const Facts& facts, int voters,
                           Memory& memory) {
   const std::optional<kube::Json> budget = desired::DisruptionBudget(facts.cluster, voters);
@@ -73,14 +93,16 @@ absl::Status EnsureBudget(const kube::ControllerContext& context, const Facts& f
 
 }  // namespace
 
-absl::Status EnsureStanding(const kube::ControllerContext& context, const Facts& facts, int voters,
+absl::Status EnsureStanding(const kube::ControllerContext& context,
+                            const desired::Settings& settings, const Facts& facts, int voters,
                             Memory& memory) {
   std::set<std::string> services;
-  for (const desired::Wanted& wanted : desired::StandingObjects(facts.cluster)) {
+  for (const desired::Wanted& wanted : desired::StandingObjects(facts.cluster, settings)) {
     services.emplace(kube::TextAt(wanted.body, {"metadata", "name"}));
     RETURN_IF_ERROR(EnsureOne(context, wanted, memory));
   }
   RETURN_IF_ERROR(RemoveOldServices(context, facts, std::move(services)));
+  RETURN_IF_ERROR(RemoveOldPolicy(context, facts, memory));
   return EnsureBudget(context, facts, voters, memory);
 }
 

@@ -168,6 +168,25 @@ model::EtcdClusterStatus MakeStatus(const Facts& facts, const Outcome& outcome,
   return status;
 }
 
+namespace {
+
+// What the member's pod says, and whether it is ready.
+Verdict TellPod(const PodFacts& pod, const std::string& trouble, model::EtcdMemberStatus& status) {
+  status.replicas = 1;
+  if (!pod.node.empty()) status.node = pod.node;
+  status.restarts = static_cast<std::int32_t>(pod.restarts);
+  if (pod.exit_code.has_value()) {
+    status.last_exit = {.code = static_cast<std::int32_t>(*pod.exit_code),
+                        .reason = pod.exit_reason.substr(0, 128)};
+    if (!pod.exit_at.empty()) status.last_exit->at = pod.exit_at;
+  }
+  return {.status = pod.is_ready ? model::ConditionStatus::kTrue : model::ConditionStatus::kFalse,
+          .reason = pod.is_ready ? "PodReady" : "PodNotReady",
+          .message = trouble};
+}
+
+}  // namespace
+
 model::EtcdMemberStatus MakeMemberStatus(const Facts& facts, const Facts::Member& member,
                                          const std::string& now) {
   model::EtcdMemberStatus status = member.record.status;
@@ -179,18 +198,9 @@ model::EtcdMemberStatus MakeMemberStatus(const Facts& facts, const Facts::Member
   Verdict data{.status = model::ConditionStatus::kTrue, .reason = "Present"};
   if (const auto pod = facts.pods.find(name); pod != facts.pods.end()) {
     const PodFacts read = ReadPod(pod->second);
-    status.replicas = 1;
     status.pod_name = name;
     status.pod_uid = std::string(pod->second.uid());
-    if (!read.node.empty()) status.node = read.node;
-    status.restarts = static_cast<std::int32_t>(read.restarts);
-    if (read.exit_code.has_value()) {
-      status.last_exit = {.code = static_cast<std::int32_t>(*read.exit_code),
-                          .reason = read.exit_reason.substr(0, 128)};
-      if (!read.exit_at.empty()) status.last_exit->at = read.exit_at;
-    }
-    ready.status = read.is_ready ? model::ConditionStatus::kTrue : model::ConditionStatus::kFalse;
-    ready.reason = read.is_ready ? "PodReady" : "PodNotReady";
+    ready = TellPod(read, ready.message, status);
     if (read.has_lost_data) data = {.reason = "DataMissing", .message = ready.message};
   }
   const auto answer = facts.answers.find(name);

@@ -22,6 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kConnectionMax{3};
 constexpr std::size_t kRequestMax = 8192;
+constexpr int kAcceptAgainMs = 100;
 
 absl::Status SystemError(const std::string& what) {
   return absl::UnavailableError(base::ToAbsl(fmt::format("{}: {}", what, std::strerror(errno))));
@@ -88,8 +89,13 @@ absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Listen(const std::st
   if (failed != 0)
     return absl::InvalidArgumentError(base::ToAbsl(address + ": " + gai_strerror(failed)));
   absl::StatusOr<int> listener = absl::UnavailableError("no address");
-  for (const addrinfo* one = found; one != nullptr && !listener.ok(); one = one->ai_next) {
-    listener = Bind(*one);
+  // The wildcard of IPv6, which takes IPv4 too, goes first; it cannot be bound where there is no
+  // IPv6.
+  for (const bool is_first : {true, false}) {
+    for (const addrinfo* one = found; one != nullptr && !listener.ok(); one = one->ai_next) {
+      const bool may_be_first = !host.empty() || one->ai_family == AF_INET6;
+      if (!is_first || may_be_first) listener = Bind(*one);
+    }
   }
   freeaddrinfo(found);
   if (!listener.ok()) return listener.status();
@@ -129,7 +135,11 @@ void HttpEndpoint::Run() noexcept {
     if (poll(both, 2, -1) < 0) continue;
     if (both[1].revents != 0) return;
     const int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (connection < 0) continue;
+    if (connection < 0) {
+      // Without a descriptor the connection stays in the queue, and ready: not at once again.
+      poll(&both[1], 1, kAcceptAgainMs);
+      continue;
+    }
     Serve(connection);
     close(connection);
   }

@@ -48,7 +48,12 @@ kube::Election::Options Election(const Flags& flags, const kube::Access& access)
 }
 
 std::string UserAgent() {
-  return fmt::format("{}/{} (linux/amd64)", model::kManager, config::kOwnVersion);
+#ifdef __aarch64__
+  constexpr const char* kArchitecture = "arm64";
+#else
+  constexpr const char* kArchitecture = "amd64";
+#endif
+  return fmt::format("{}/{} (linux/{})", model::kManager, config::kOwnVersion, kArchitecture);
 }
 
 }  // namespace
@@ -136,11 +141,16 @@ absl::StatusOr<loop::SeedParts> Operator::MakeSeedParts(const loop::Facts& facts
 desired::Settings Operator::MakeSettings() {
   desired::Settings settings{.server_image = flags_.server_image,
                              .operator_image = flags_.operator_image,
-                             .cluster_domain = flags_.cluster_domain};
+                             .cluster_domain = flags_.cluster_domain,
+                             .operator_namespace = EnvironmentOr("POD_NAMESPACE", "")};
   if (settings.cluster_domain.empty()) {
     const auto text = kube::ProcessEnvironment().read_file("/etc/resolv.conf");
     settings.cluster_domain = ClusterDomainOf(text.ok() ? *text : std::string());
   }
+  // Services have the family of the pods' first addresses. [::] would not do everywhere: a node may
+  // have no IPv6 at all.
+  const bool is_v6 = EnvironmentOr("KUBERNETES_SERVICE_HOST", "").find(':') != std::string::npos;
+  if (is_v6) settings.listen_host = "[::]";
   // preStop.sleep is on by default from there on.
   const absl::StatusOr<kube::ServerVersion> version = client_.Version();
   if (!version.ok())

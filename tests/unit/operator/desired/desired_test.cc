@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -82,6 +85,18 @@ TEST(Quantity, IsBytes) {
   EXPECT_EQ(QuantityBytes("2e3"), 2000);
   EXPECT_EQ(QuantityBytes("12"), 12);
   EXPECT_EQ(QuantityBytes(""), 0);
+  EXPECT_EQ(QuantityBytes("."), 0);
+  EXPECT_EQ(QuantityBytes("1Kx"), 0);
+  EXPECT_EQ(QuantityBytes(".5Ki"), 512);
+  EXPECT_EQ(QuantityBytes("1500m"), 2);
+  EXPECT_EQ(QuantityBytes("2e-3"), 1);
+}
+
+TEST(Quantity, IsExact) {
+  EXPECT_EQ(QuantityBytes("9007199254740993"), 9'007'199'254'740'993);  // no double has it
+  EXPECT_EQ(QuantityBytes("1.5Ei"), 1'729'382'256'910'270'464);
+  EXPECT_EQ(QuantityBytes("0.1Gi"), 107'374'183);
+  EXPECT_EQ(QuantityBytes("9999999999E"), std::numeric_limits<std::int64_t>::max());
 }
 
 TEST(Duration, IsMilliseconds) {
@@ -89,6 +104,8 @@ TEST(Duration, IsMilliseconds) {
   EXPECT_EQ(DurationMs("1h30m"), 5'400'000);
   EXPECT_EQ(DurationMs("1.5s"), 1500);
   EXPECT_EQ(DurationMs("soon"), 0);
+  EXPECT_EQ(DurationMs("."), 0);
+  EXPECT_EQ(DurationMs("0.1s"), 100);
 }
 
 TEST(Pod, IsOwnedAndFindable) {
@@ -150,6 +167,19 @@ TEST(Pod, RendersTheSettings) {
   EXPECT_THAT(args, Contains("--max-x=7"));
 }
 
+TEST(Pod, ListensInTheFamilyOfItsCluster) {
+  EXPECT_THAT(Arguments(Pod()), Contains("--listen-client-urls=http://0.0.0.0:2379"));
+  Settings settings = kSettings;
+  settings.listen_host = "[::]";
+  const model::EtcdCluster cluster = Cluster();
+  const model::EtcdMember member = Member();
+  const std::vector<std::string> args =
+      Arguments(PodBody({.cluster = cluster, .member = member}, settings));
+  EXPECT_THAT(args, Contains("--listen-client-urls=http://[::]:2379"));
+  EXPECT_THAT(args, Contains("--listen-peer-urls=http://[::]:2380"));
+  EXPECT_THAT(args, Contains("--listen-metrics-urls=http://[::]:2381"));
+}
+
 TEST(Pod, UsersLabelsDoNotReplaceOurs) {
   const Json pod =
       Pod({{"podTemplate", {{"labels", {{"etcdpp.dev/cluster", "other"}, {"team", "a"}}}}}});
@@ -186,7 +216,7 @@ TEST(Volume, HasNoOwner) {
 }
 
 TEST(Services, SelectVotersForClientsAndAllForPeers) {
-  for (const Wanted& wanted : StandingObjects(Cluster())) {
+  for (const Wanted& wanted : StandingObjects(Cluster(), kSettings)) {
     const std::string name = wanted.body["metadata"]["name"];
     if (name == "c-client") {
       EXPECT_EQ(wanted.body["spec"]["selector"]["etcdpp.dev/role"], "voter");
@@ -196,6 +226,78 @@ TEST(Services, SelectVotersForClientsAndAllForPeers) {
       EXPECT_EQ(wanted.body["spec"]["selector"].size(), 1U);
     }
   }
+}
+
+Json Policy(const model::EtcdCluster& cluster, const Settings& settings = kSettings) {
+  for (const Wanted& wanted : StandingObjects(cluster, settings)) {
+    if (wanted.resource.plural == "networkpolicies") return wanted.body["spec"];
+  }
+  return nullptr;
+}
+
+// Peers of the rule for this port; null when the rule is for everybody.
+Json PeersOf(const Json& policy, int port) {
+  for (const Json& rule : policy["ingress"]) {
+    if (rule["ports"][0]["port"] == port) return rule.value("from", Json());
+  }
+  return "no rule";
+}
+
+const Json kNamespacePods = {{"podSelector", Json::object()}};
+
+TEST(NetworkPolicy, IsThereOnlyWhenAskedFor) { EXPECT_TRUE(Policy(Cluster()).is_null()); }
+
+TEST(NetworkPolicy, WithoutNamedClientsLetsInPodsOfTheNamespace) {
+  const Json policy = Policy(Cluster({{"networkPolicy", {{"enabled", true}}}}));
+  EXPECT_THAT(PeersOf(policy, 2379), Contains(kNamespacePods));
+  EXPECT_THAT(PeersOf(policy, 2380), Not(Contains(kNamespacePods)));
+}
+
+TEST(NetworkPolicy, NamedClientsReplaceThoseOfTheNamespaceButNotTheBackups) {
+  const Json client = {{"podSelector", {{"matchLabels", {{"app", "web"}}}}}};
+  const Json policy = Policy(
+      Cluster({{"networkPolicy", {{"enabled", true}, {"clientFrom", Json::array({client})}}}}));
+  const Json backups = {{"podSelector",
+                         {{"matchLabels",
+                           {{"app.kubernetes.io/name", "etcd-operator"},
+                            {"app.kubernetes.io/component", "backup"}}}}}};
+  EXPECT_THAT(PeersOf(policy, 2379), Contains(client));
+  EXPECT_THAT(PeersOf(policy, 2379), Contains(backups));
+  EXPECT_THAT(PeersOf(policy, 2379), Not(Contains(kNamespacePods)));
+}
+
+TEST(NetworkPolicy, LetsTheOperatorInFromItsOwnNamespace) {
+  Settings settings = kSettings;
+  settings.operator_namespace = "etcd-system";
+  const Json policy = Policy(Cluster({{"networkPolicy", {{"enabled", true}}}}), settings);
+  int namespaces = 0;
+  for (const Json& peer : PeersOf(policy, 2379)) {
+    if (!peer.contains("namespaceSelector")) continue;
+    ++namespaces;
+    EXPECT_EQ(peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"],
+              "etcd-system");
+    EXPECT_EQ(peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"], "etcd-operator");
+  }
+  EXPECT_EQ(namespaces, 1);
+}
+
+TEST(NetworkPolicy, LetsASeedFetchItsDataAndNoMemberAfterIt) {
+  const Json s3 = {{"endpoint", "https://s3.example.org"}, {"bucket", "b"}, {"key", "k"}};
+  const auto fetches = [](const model::EtcdCluster& cluster) {
+    const Json all_tcp = {{"ports", Json::array({{{"protocol", "TCP"}}})}};
+    const Json egress = Policy(cluster)["egress"];
+    return std::ranges::find(egress, all_tcp) != egress.end();
+  };
+  const Json on = {{"enabled", true}};
+  const Json from_s3 = {{"networkPolicy", on}, {"bootstrap", {{"from", {{"s3", s3}}}}}};
+  const Json from_claim = {{"networkPolicy", on},
+                           {"bootstrap", {{"from", {{"pvc", {{"claimName", "p"}}}}}}}};
+  model::EtcdCluster cluster = Cluster(from_s3);
+  EXPECT_TRUE(fetches(cluster));
+  cluster.status.cluster_id = "abc";
+  EXPECT_FALSE(fetches(cluster));
+  EXPECT_FALSE(fetches(Cluster(from_claim)));
+  EXPECT_FALSE(fetches(Cluster({{"networkPolicy", on}})));
 }
 
 TEST(Urls, HaveTheirSchemeFromOnePlace) {

@@ -57,6 +57,23 @@ TEST(ClusterController, MakesServicesAndABudgetOfTheQuorum) {
   EXPECT_EQ(budget["spec"]["minAvailable"], 2);
 }
 
+TEST(ClusterController, APolicyGoesWhenItIsNoLongerWanted) {
+  World world(Json{{"networkPolicy", {{"enabled", true}}}});
+  const std::string policy = "/apis/networking.k8s.io/v1/namespaces/n/networkpolicies/c";
+  ASSERT_TRUE(world.Settle());
+  ASSERT_FALSE(world.server.Read(policy).is_null());
+  world.Spec({{"networkPolicy", {{"enabled", false}}}});
+  ASSERT_TRUE(world.Settle());
+  EXPECT_TRUE(world.server.Read(policy).is_null());
+  // Another's of the same name stays.
+  world.server.Put(policy, {{"apiVersion", "networking.k8s.io/v1"},
+                            {"kind", "NetworkPolicy"},
+                            {"metadata", {{"name", "c"}, {"namespace", "n"}}}});
+  world.Restart();
+  ASSERT_TRUE(world.Settle());
+  EXPECT_FALSE(world.server.Read(policy).is_null());
+}
+
 TEST(ClusterController, OnlyTheSeedStartsANewCluster) {
   World world;
   ASSERT_TRUE(world.Settle());

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <poll.h>
 #include <string>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -58,15 +60,19 @@ TEST(Flags, FindTheClusterDomain) {
   EXPECT_EQ(ClusterDomainOf("nameserver 1\n"), "cluster.local");
 }
 
-// What the endpoint answers to these bytes, until it closes.
-std::string Exchange(int port, const std::string& request) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+void Connect(int fd, int port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const void* const generic = &address;
   EXPECT_EQ(connect(fd, static_cast<const sockaddr*>(generic), sizeof address), 0);
+}
+
+// What the endpoint answers to these bytes, until it closes.
+std::string Exchange(int port, const std::string& request) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  Connect(fd, port);
   EXPECT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL),
             static_cast<ssize_t>(request.size()));
   std::string answer;
@@ -98,6 +104,47 @@ TEST_F(Endpoint, RefusesOtherMethods) {
 TEST_F(Endpoint, IsNotHeldUpByRequestsThatAreTooLong) {
   EXPECT_THAT(Exchange(endpoint->port(), "GET /" + std::string(10000, 'x')), IsEmpty());
   EXPECT_THAT(Exchange(endpoint->port(), "GET / HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST(EndpointOfBothFamilies, IsWhatAPortAloneMeans) {
+  const auto endpoint = HttpEndpoint::Listen(":0", [](const std::string&) { return Page{}; });
+  ASSERT_TRUE(endpoint.ok());
+  EXPECT_THAT(Exchange((*endpoint)->port(), "GET / HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;  // a machine without IPv6
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(static_cast<std::uint16_t>((*endpoint)->port()));
+  address.sin6_addr = in6addr_loopback;
+  const void* const generic = &address;
+  const int result = connect(fd, static_cast<const sockaddr*>(generic), sizeof address);
+  EXPECT_TRUE(result == 0 || errno == EADDRNOTAVAIL || errno == ENETUNREACH) << errno;
+  close(fd);
+}
+
+TEST_F(Endpoint, RestsWhileThereAreNoDescriptors) {
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int next = dup(client);
+  close(next);
+  rlimit old{};
+  getrlimit(RLIMIT_NOFILE, &old);
+  const rlimit none{static_cast<rlim_t>(next), old.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  const auto used = [] {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  };
+  const auto before = used();
+  Connect(client, endpoint->port());
+  constexpr std::string_view kRequest = "GET / HTTP/1.0\r\n\r\n";
+  EXPECT_EQ(send(client, kRequest.data(), kRequest.size(), 0), std::ssize(kRequest));
+  pollfd one{client, POLLIN, 0};
+  EXPECT_EQ(poll(&one, 1, 500), 0) << "accepted all the same";
+  EXPECT_LT(used() - before, std::chrono::milliseconds(200));
+  setrlimit(RLIMIT_NOFILE, &old);
+  EXPECT_EQ(poll(&one, 1, 60'000), 1);
+  close(client);
 }
 
 TEST_F(Endpoint, SaysWhatIsWrongWithAnAddress) {
