@@ -16,6 +16,19 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{- define "cluster.testImage" -}}
+{{- $image := default dict .Values.cluster.image -}}
+{{- $repository := default "etcd" $image.repository -}}
+{{- $tag := default (printf "v%s" (default .Chart.AppVersion .Values.cluster.version)) $image.tag -}}
+{{- if .Values.test.image -}}
+{{ .Values.test.image }}
+{{- else if $image.digest -}}
+{{ $repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $repository }}:{{ $tag }}
+{{- end -}}
+{{- end }}
+
 {{/* The replicas to write. Whoever scaled the live cluster keeps what he asked for until the value
      itself changes; the annotation remembers the value that was last written. */}}
 {{- define "cluster.replicas" -}}

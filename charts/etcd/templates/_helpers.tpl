@@ -50,6 +50,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ ternary "https" "http" .Values.tls.enabled }}
 {{- end }}
 
+{{/* The address that all listeners have. [::] would not do everywhere: a node may have no IPv6. */}}
+{{- define "etcd.listenHost" -}}
+{{- $family := .Values.ipFamily -}}
+{{- if not $family -}}
+{{- $api := lookup "v1" "Service" "default" "kubernetes" -}}
+{{- $family = ternary "IPv6" "IPv4" (contains ":" (dig "spec" "clusterIP" "" $api)) -}}
+{{- end -}}
+{{ ternary "[::]" "0.0.0.0" (eq $family "IPv6") }}
+{{- end }}
+
 {{/* Host name of member i: dict "root" $ "i" 0 */}}
 {{- define "etcd.host" -}}
 {{- $name := include "etcd.name" .root -}}

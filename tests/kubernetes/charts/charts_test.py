@@ -133,6 +133,54 @@ class Charts(unittest.TestCase):
                           and "namespace" in one["metadata"]}, {"a", "b"})
 
 
+    def test_members_listen_in_the_family_of_the_cluster(self):
+        for family, host in (("IPv4", "0.0.0.0"), ("IPv6", "[::]")):
+            text = render("etcd", HERE / "cases/etcd-default.yaml", "--set", f"ipFamily={family}").stdout
+            for url in (f"peer-urls=http://{host}:2380", f"client-urls=http://{host}:2379",
+                        f"metrics-urls=http://{host}:2381"):
+                self.assertIn(f"--listen-{url}\n", text)
+
+    def test_helm_test_takes_the_image_of_the_cluster(self):
+        for values, image in (((), "etcd:v3.6.16"), (("cluster.version=3.5.24",), "etcd:v3.5.24"),
+                              (("cluster.image.repository=r/etcd", "cluster.image.tag=v1"), "r/etcd:v1"),
+                              (("cluster.image.repository=r/etcd", "test.image=r/tools:1"), "r/tools:1")):
+            options = [word for value in values for word in ("--set", value)]
+            text = render("etcd-cluster", HERE / "cases/etcd-cluster-default.yaml", *options).stdout
+            (pod,) = pod_specs(text)
+            self.assertEqual(pod["containers"][0]["image"], image)
+
+    def test_the_operator_is_let_to_the_ports_of_the_api_server(self):
+        text = render("etcd-operator", HERE / "cases/etcd-operator-default.yaml", "--set",
+                      "networkPolicy.enabled=true,networkPolicy.apiServerPorts={16443}", "--set",
+                      "networkPolicy.apiServerTo[0].ipBlock.cidr=10.0.0.0/8").stdout
+        (policy,) = (one for one in objects(text) if one["kind"] == "NetworkPolicy")
+        self.assertIn({"ports": [{"port": 16443}], "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+                      policy["spec"]["egress"])
+
+    def test_the_operator_may_touch_only_kinds_that_it_uses(self):
+        code = "".join(path.read_text() for path in ROOT.glob("operator/*/*.cc"))
+        constants = re.findall(r"(k\w+)\{\"([\w.]*)\", \"v1\", \"(\w+)\"",
+                               (ROOT / "operator/kube/resource.h").read_text())
+        used = {(group, plural) for name, group, plural in constants if f"kube::{name}" in code or
+                re.search(rf"\b{name}\b", code)}
+        text = render("etcd-operator", HERE / "cases/etcd-operator-default.yaml").stdout
+        # Roles for users and the lease's stand apart.
+        (role,) = (one for one in objects(text) if one["kind"] == "ClusterRole"
+                   and "aggregate" not in str(one["metadata"]["labels"]))
+        group = yaml.safe_load((ROOT / "operator/api/group.yaml").read_text())["group"]
+        allowed = {(api, plural.split("/")[0]) for rule in role["rules"] for api in rule["apiGroups"]
+                   for plural in rule["resources"] if api != group}
+        self.assertEqual(allowed - used, set())
+        self.assertEqual(used - allowed, {("coordination.k8s.io", "leases")})
+        verbs = {plural: rule["verbs"] for rule in role["rules"] for plural in rule["resources"]}
+        self.assertEqual(verbs["secrets"], ["get"])
+        # Whatever is listed is watched by a controller.
+        for plural in (name for name, listed in verbs.items() if "watch" in listed):
+            constant = next((name for name, _, other in constants if other == plural), None)
+            if constant is not None:
+                self.assertRegex(code, rf"\{{\s*(\.resource = )?kube::{constant}\b")
+
+
 class Deploy(unittest.TestCase):
     def test_the_base_is_the_chart(self):
         result = subprocess.run([ROOT / "scripts/render_deploy.sh", "--check"], capture_output=True,
