@@ -105,7 +105,9 @@ void Leadership::EndHandOver(bool handed_over) {
   if (!handed_over_) return;
   LOG_INFO("leadership transfer finished", {"ok", handed_over});
   auto done = std::exchange(handed_over_, nullptr);
-  if (!handed_over) return done();
+  // Never from here: a change of leaders is heard in the middle of a Ready, and `done` may end it
+  // all.
+  if (!handed_over) return shared_.ports.raft.Post(std::move(done));
   shared_.ports.raft.PostAfter(kLinger, std::move(done));
 }
 

@@ -180,7 +180,9 @@ void RaftLoop::RefuseParked() {
 // goes along with the next entries, and a restart finds it out again. Not that of a change of the
 // configuration: to find it out, the restart would need the members that the change has removed.
 void RaftLoop::AdvanceReadys() {
-  if (retry_posted_ || saving_received_) return;
+  // One is at work: it waits for the disk, or this call comes from something that it called (a new
+  // leader goes on with a hand-over). What it left to do is taken when the one at work is done.
+  if (ready_.has_value()) return;
   while (core_.HasReady() && !shared_.halted()) {
     ready_ = core_.TakeReady();
     if (ready_->soft_state.has_value()) OnSoftState(*ready_->soft_state);

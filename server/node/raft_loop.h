@@ -124,7 +124,7 @@ class RaftLoop {
   Inbox inbox_;
   ForwardedCheck forwarded_{shared_};
 
-  std::optional<raft::Ready> ready_;     // taken, not yet persisted
+  std::optional<raft::Ready> ready_;     // the one at work, from TakeReady to its last step
   bool retry_posted_ = false;            // ready_ waits for room on the disk
   bool saving_received_ = false;         // ready_ waits for the .snap file of its snapshot
   Index recorded_;                       // newest snapshot in the log
