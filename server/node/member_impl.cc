@@ -59,7 +59,7 @@ absl::Status MemberImpl::Open() {
   ids_ = std::make_unique<RequestIds>(boot.id, shared_.ports.raft.clock().WallNow());
   auto snapshotter = std::move(boot.snapshotter);
   const Index snapshot_index = boot.raft.snapshot.index;
-  raft_ = std::make_unique<RaftLoop>(shared_, *apply_, *this, std::move(boot));
+  raft_ = std::make_unique<RaftLoop>(shared_, *ids_, *apply_, *this, std::move(boot));
   changes_ = std::make_unique<ConfChanges>(shared_, *ids_, *raft_);
   snapshots_ = std::make_unique<Snapshots>(
       shared_, *apply_, std::move(snapshotter), snapshot_index,

@@ -24,13 +24,14 @@ raft::Config CoreConfig(const Shared& shared) {
 
 }  // namespace
 
-RaftLoop::RaftLoop(Shared& shared, ApplyLoop& apply, RaftObserver& observer, Boot boot)
+RaftLoop::RaftLoop(Shared& shared, RequestIds& ids, ApplyLoop& apply, RaftObserver& observer,
+                   Boot boot)
     : shared_(shared),
       apply_(apply),
       observer_(observer),
       wal_(std::move(boot.wal)),
       core_(CoreConfig(shared), std::move(boot.raft), shared.ports.random),
-      reads_(shared, apply, core_),
+      reads_(shared, ids, apply, core_),
       inbox_(shared.ports.raft, [this] { Drain(); }),
       recorded_(core_.first_index() - 1),
       caught_up_at_(core_.committed()) {
@@ -261,6 +262,7 @@ void RaftLoop::HearApply() {
     // Before a second voter can elect another leader, reads must ask for a quorum again.
     shared_.is_lone_leader.store(false);
     core_.ApplyConfChange(change);
+    alone_from_ = core_.committed();
     observer_.OnConfChange(change);
   }
   if (report.applied) core_.OnApplied(report.applied);
@@ -297,13 +299,15 @@ void RaftLoop::OnSoftState(const raft::SoftState& state) {
 }
 
 // Alone: nobody else can have answered what is not applied here yet. A learner can, when it has
-// applied its promotion before this member has.
+// applied its promotion before this member has. So can who was removed: it took part in what was
+// committed until raft here left it out (alone_from_), and may have applied that first.
 void RaftLoop::UpdateLoneLeader() {
   const auto& voters = core_.conf_state().voters;
   const auto& learners = core_.conf_state().learners;
   const bool is_lone = core_.role() == raft::Role::kLeader && voters.size() == 1 &&
                        voters.front() == shared_.id && learners.empty() &&
-                       started_term_ == core_.term();
+                       started_term_ == core_.term() &&
+                       Index(shared_.applied.load()) >= alone_from_;
   shared_.is_lone_leader.store(is_lone);
   shared_.is_learner.store(std::find(learners.begin(), learners.end(), shared_.id) !=
                            learners.end());

@@ -10,6 +10,7 @@
 #include "server/node/forwarded.h"
 #include "server/node/inbox.h"
 #include "server/node/read_queue.h"
+#include "server/node/request_ids.h"
 #include "server/node/shared.h"
 #include "server/raft/core.h"
 #include "server/wal/wal.h"
@@ -41,7 +42,7 @@ class RaftObserver {
 // inbox and shares the next write (group commit), and the apply thread works on the batch before.
 class RaftLoop {
  public:
-  RaftLoop(Shared& shared, ApplyLoop& apply, RaftObserver& observer, Boot boot);
+  RaftLoop(Shared& shared, RequestIds& ids, ApplyLoop& apply, RaftObserver& observer, Boot boot);
 
   Inbox& inbox() { return inbox_; }
 
@@ -139,6 +140,7 @@ class RaftLoop {
   std::vector<std::pair<Index, Proposal>> postponed_;
   Term started_term_;   // of the last empty entry applied here
   Index caught_up_at_;  // commit index at start
+  Index alone_from_;    // committed with the help of members that are gone, at most
   bool replayed_ = false;
   bool closed_ = false;
   base::Clock::Monotonic leader_since_;

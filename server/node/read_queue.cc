@@ -73,10 +73,11 @@ void ReadQueue::FailAll(const absl::Status& status) {
   Fail(waiting_, status);
 }
 
-// 8 bytes, unique in the cluster: the member's low half and a count.
+// A request id, as etcd's (raft-peer-storage.md 2.8): no other member has it, and none of its
+// processes before had it either.
 std::string ReadQueue::NextContext() {
   std::string context;
-  base::AppendBigEndian64(context, (shared_.id.value() << 32) | (++rounds_ & 0xffffffffU));
+  base::AppendBigEndian64(context, ids_.Next().value());
   return context;
 }
 

@@ -9,7 +9,9 @@
 
 namespace etcd::node {
 
-// Ids that no other proposal in flight in the cluster has (raft-peer-storage.md 5.3):
+// Ids that no other proposal and no other read index in flight in the cluster has, nor had under an
+// earlier process of this member, as far as the wall clock does not go back between two starts
+// (raft-peer-storage.md 5.3):
 //
 //   | low 16 bits of the member id | 48 bits: (unix ms at start & 0xffffffffff) << 8, then +1 each
 //   |

@@ -54,8 +54,8 @@ struct Shared {
   std::atomic<std::uint64_t> committed{0};
   std::atomic<std::uint64_t> leader{0};  // 0: unknown
   std::atomic<bool> is_learner{false};
-  // This member is the only voter, leads, and has applied the first entry of its term: whatever it
-  // or anybody acknowledged before is applied and published here (see ReadQueue).
+  // This member is the only one, leads, and has applied all that it did not commit alone: whatever
+  // it or anybody acknowledged before is applied and published here (see ReadQueue).
   std::atomic<bool> is_lone_leader{false};
   std::atomic<bool> log_is_full{false};  // no room for the next WAL segment
   // Bytes of proposals that no log has taken yet; see MemberOptions::queued_bytes_max.

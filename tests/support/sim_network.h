@@ -36,7 +36,8 @@ class SimNetwork {
   // The port of a machine. It belongs to whatever process runs there: Attach on every start.
   ports::PeerTransport& PortOf(std::size_t machine);
   void Attach(std::size_t machine, MemberId id, ports::PeerReceiver& receiver);
-  // The process is gone: what is under way to and from it is lost.
+  // The process is gone: snapshots under way to and from it are lost, and what arrives before the
+  // next process is there.
   void Detach(std::size_t machine);
 
   Faults faults;
@@ -57,8 +58,7 @@ class SimNetwork {
   struct Transfer;
 
   void SendBytes(std::size_t from, const raft::Message& message);
-  void Deliver(std::size_t from, std::size_t to, std::uint64_t incarnation,
-               const std::string& bytes);
+  void Deliver(std::size_t from, std::size_t to, const std::string& bytes);
   void StartTransfer(std::size_t from, raft::Message message,
                      std::unique_ptr<ports::SnapshotSource> database);
   void Continue(const std::shared_ptr<Transfer>& transfer);

@@ -7,6 +7,7 @@
 #include "server/base/status.h"
 #include "server/node/joined.h"
 #include "tests/support/sim_cluster.h"
+#include "tests/unit/node/added.h"
 
 namespace etcd::node {
 namespace {
@@ -104,42 +105,6 @@ TEST(Joiner, TheListOfPeersIsReadAsItWasWritten) {
   ASSERT_TRUE(RemoveJoined(disk, "/snap").ok());
   EXPECT_FALSE((*LoadJoined(disk, "/snap")).has_value());
 }
-
-// One more machine in the network of `cluster`, for a member that is added to it.
-struct Added {
-  explicit Added(SimCluster& around) : cluster(around) {
-    SimMember& any = cluster[0];
-    std::optional<absl::StatusOr<AddedMember>> answer;
-    any->AddMember({"http://10.0.0.9:2380"}, false, {},
-                   [&](absl::StatusOr<AddedMember> added) { answer = std::move(added); });
-    EXPECT_TRUE(cluster.WaitFor([&] { return answer.has_value(); }));
-    EXPECT_TRUE(answer.has_value() && answer->ok()) << answer->status();
-    JoinedCluster joins;
-    joins.id = any->cluster_id();
-    joins.own_id = (*answer)->member.id;
-    for (const MemberInfo& m : (*answer)->members) {
-      joins.members.push_back({m.id, m.peer_urls, m.is_learner, m.name, m.client_urls});
-    }
-    joins.version = any->ClusterVersion();
-    MemberOptions options = any.options;
-    options.name = "added";
-    options.joins = std::move(joins);
-    member = std::make_unique<SimMember>(
-        SimMember::Machine{cluster.scheduler, 9ULL << 32, 9, cluster.network.PortOf(9)}, options);
-  }
-  ~Added() { cluster.network.Detach(9); }
-
-  absl::Status Open() {
-    RETURN_IF_ERROR(member->Open());
-    cluster.network.Attach(9, (*member)->member_id(), **member);
-    return absl::OkStatus();
-  }
-
-  SimCluster& cluster;
-  std::unique_ptr<SimMember> member;
-};
-
-void WithoutStrictCheck(MemberOptions& options) { options.strict_reconfig_check = false; }
 
 TEST(Joiner, ReplaysServesAndForgetsWhomItWasTold) {
   SimCluster cluster(1, 3, WithoutStrictCheck);
