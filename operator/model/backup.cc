@@ -14,6 +14,8 @@ std::string_view ToText(Compression value) { return NameOf(value); }
 
 std::string_view ToText(Verification value) { return NameOf(value); }
 
+std::string_view ToText(ReadBack value) { return NameOf(value); }
+
 std::string_view ToText(EtcdBackupSpecDeletionPolicy value) { return NameOf(value); }
 
 std::string_view ToText(EtcdBackupStatusPhase value) { return NameOf(value); }

@@ -29,6 +29,10 @@ std::string_view ToText(Compression value);
 enum class Verification { kTrialRestore, kHash, kNone };
 std::string_view ToText(Verification value);
 
+// When what was stored is read again and its SHA-256 compared.
+enum class ReadBack { kAuto, kAlways };
+std::string_view ToText(ReadBack value);
+
 // A cluster that is not managed here.
 struct ForeignEndpoints {
   std::vector<std::string> urls = {};
@@ -53,6 +57,7 @@ struct BackupTemplate {
   Compression compression = Compression::kZstd;
   std::optional<JsonText> encryption = {};
   Verification verify = Verification::kTrialRestore;
+  ReadBack read_back = ReadBack::kAuto;
   Duration timeout = "15m";
   int32_t retries = 3;
   std::optional<ResourceRequirements> resources = {};

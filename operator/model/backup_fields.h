@@ -24,6 +24,11 @@ struct EnumNames<Verification> {
 };
 
 template <>
+struct EnumNames<ReadBack> {
+  static constexpr std::string_view kNames[] = {"Auto", "Always"};
+};
+
+template <>
 struct Fields<ForeignEndpoints> {
   template <class Archive, class Self>
   static void Visit(Archive& archive, Self& self) {
@@ -51,6 +56,7 @@ struct Fields<BackupTemplate> {
     archive.Field("compression", self.compression);
     archive.Field("encryption", self.encryption);
     archive.Field("verify", self.verify);
+    archive.Field("readBack", self.read_back);
     archive.Field("timeout", self.timeout);
     archive.Field("retries", self.retries);
     archive.Field("resources", self.resources);
