@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "operator/store/object_store.h"
 #include "server/base/check.h"
 #include "server/base/status.h"
 
@@ -26,6 +27,23 @@ std::string_view Trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+absl::Status StatusOfCurl(CURLcode code, const std::string& text, bool has_bundle) {
+  if (code == CURLE_PEER_FAILED_VERIFICATION) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "CertificateRefused",
+                   fmt::format("its certificate is not trusted ({}); {}", text,
+                               has_bundle ? "put the authority that signed it into caBundle, and "
+                                            "use a host name that it is made out to"
+                                          : "give caBundle with the authority that signed it"));
+  }
+  if (code == CURLE_SSL_CACERT_BADFILE) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "CertificateRefused",
+                   fmt::format("the trusted certificates cannot be read ({}); caBundle must hold "
+                               "certificates in PEM",
+                               text));
+  }
+  return base::MakeStatus(absl::StatusCode::kUnavailable, text);
 }
 
 }  // namespace
@@ -164,7 +182,7 @@ absl::StatusOr<HttpReply> HttpPeer::Send(const HttpCall& call) {
   if (code != CURLE_OK) {
     const std::string text =
         exchange.error_text[0] != '\0' ? exchange.error_text : curl_easy_strerror(code);
-    return base::MakeStatus(absl::StatusCode::kUnavailable, text);
+    return StatusOfCurl(code, text, !settings_.ca_pem.empty());
   }
   return std::move(exchange.reply);
 }

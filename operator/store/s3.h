@@ -37,8 +37,8 @@ struct S3Options {
 using Sleep = std::function<bool(std::chrono::nanoseconds)>;
 
 // A bucket of an S3-compatible store (operator-spec 10.2, 10.3). Reasons of its errors:
-// CredentialsRefused, BucketMissing, ClockSkew, DestinationUnreachable, DestinationRefused,
-// BadAnswer, BadObject.
+// CredentialsRefused, BucketMissing, ClockSkew, CertificateRefused, DestinationUnreachable,
+// DestinationRefused, BadAnswer, BadObject.
 //
 // Repeated are answers 429, 500, 502, 503, 504 and SlowDown, and exchanges that broke. A multipart
 // upload that fails is aborted, so that no parts are left behind. Memory: one buffer of curl.
