@@ -16,7 +16,8 @@ namespace {
 
 using kube::Json;
 
-constexpr std::array<std::string_view, 3> kKindNames = {"Backup", "Delete", "Verify"};
+constexpr std::array<std::string_view, 2> kKindNames = {"Backup", "Delete"};
+constexpr std::array<std::string_view, 3> kStageNames = {"snapshot", "verify", "store"};
 constexpr std::size_t kMessageMax = 1500;
 constexpr std::size_t kMessageLeast = 50;
 
@@ -48,6 +49,14 @@ std::string Cut(const std::string& text, std::size_t max) {
 }
 
 }  // namespace
+
+std::string_view ToText(Stage stage) { return kStageNames[static_cast<std::size_t>(stage)]; }
+
+std::optional<Stage> ParseStage(std::string_view text) {
+  const auto* const name = std::find(kStageNames.begin(), kStageNames.end(), text);
+  if (name == kStageNames.end()) return {};
+  return static_cast<Stage>(name - kStageNames.begin());
+}
 
 std::string WriteOrder(const Order& order) {
   Json json = {{"kind", kKindNames[static_cast<std::size_t>(order.kind)]},
@@ -87,7 +96,8 @@ absl::StatusOr<Order> ParseOrder(std::string_view text) {
 }
 
 std::string WriteRestoreOrder(const RestoreOrder& order) {
-  return kube::DumpJson({{"member", model::ToJson(order.member)},
+  return kube::DumpJson({{"trial", order.is_trial},
+                         {"member", model::ToJson(order.member)},
                          {"peerURL", order.peer_url},
                          {"token", order.token},
                          {"dataDir", order.data_dir},
@@ -99,12 +109,14 @@ absl::StatusOr<RestoreOrder> ParseRestoreOrder(std::string_view text) {
   const Json* const member = kube::Find(json, {"member"});
   if (member == nullptr) return Invalid("an order without a member");
   RestoreOrder order;
+  order.is_trial = kube::BoolAt(json, {"trial"});
   order.peer_url = kube::TextAt(json, {"peerURL"});
   order.token = kube::TextAt(json, {"token"});
   order.data_dir = kube::TextAt(json, {"dataDir"});
   order.sha256 = kube::TextAt(json, {"sha256"});
   ASSIGN_OR_RETURN(order.member, model::ParseEtcdMember(*member));
-  if (!order.member.spec.restore_from || order.data_dir.empty() || order.peer_url.empty()) {
+  const bool has_target = !order.data_dir.empty() && !order.peer_url.empty();
+  if (!order.member.spec.restore_from || !(order.is_trial || has_target)) {
     return Invalid("an order that does not say what to restore and where to");
   }
   return order;

@@ -26,12 +26,20 @@ inline constexpr std::string_view kCaDir = "/etc/backup/ca";    // with the key 
 enum class OrderKind : std::uint8_t {
   kBackup,  // take it, store it, delete what retention says
   kDelete,  // remove the stored data of a backup whose object is being deleted
-  kVerify,  // trial restore of what is stored
 };
+
+// The steps of a backup. Each is a container of its own, so that everybody sees where it stands.
+enum class Stage : std::uint8_t {
+  kSnapshot,  // from a member into the scratch folder
+  kVerify,    // trial restore of it
+  kStore,     // compress, upload, read back, delete what retention says
+};
+std::string_view ToText(Stage stage);
+std::optional<Stage> ParseStage(std::string_view text);
 
 struct Order {
   OrderKind kind = OrderKind::kBackup;
-  model::EtcdBackup backup{};            // metadata and spec; for kDelete, kVerify with artifact
+  model::EtcdBackup backup{};            // metadata and spec; for kDelete with artifact
   std::vector<std::string> endpoints{};  // client URLs of the members
   std::optional<Identity> schedule{};
   std::optional<model::Retention> retention{};  // of the schedule
@@ -41,6 +49,7 @@ std::string WriteOrder(const Order& order);
 absl::StatusOr<Order> ParseOrder(std::string_view text);
 
 struct RestoreOrder {
+  bool is_trial = false;  // only whether it could be restored; peer_url and so on are empty then
   model::EtcdMember member{};  // spec.restoreFrom names an object or a file, never a backup
   std::string peer_url{};
   std::string token{};

@@ -9,7 +9,9 @@
 #include "operator/backup/naming.h"
 #include "operator/kube/times.h"
 #include "operator/worker/fetch.h"
+#include "operator/worker/hand_over.h"
 #include "operator/worker/prune.h"
+#include "operator/worker/room.h"
 #include "operator/worker/transfer.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
@@ -20,8 +22,6 @@ namespace {
 using backup::Manifest;
 using backup::Report;
 
-// Larger ones are compared by size and ETag only.
-constexpr std::int64_t kReadBackMax = std::int64_t{1} << 30;
 constexpr std::chrono::milliseconds kSnapshotTimeout = std::chrono::minutes(15);
 
 // Another try with the same specification cannot go better.
@@ -69,80 +69,58 @@ absl::StatusOr<std::optional<Manifest>> LookForEarlierTry(const backup::Order& o
 }
 
 // Step 5. A backup that fails it is stored all the same, as unverified.
-absl::StatusOr<model::BackupVerification> Verify(const backup::Order& order, const Fetched& fetched,
-                                                 const Place& place, Manifest& manifest,
-                                                 std::string& problem) {
-  model::BackupVerification verification;
-  verification.method = std::string(model::ToText(order.backup.spec.verify));
-  verification.result = std::string(backup::kPassed);
-  if (order.backup.spec.verify == model::Verification::kNone) {
-    verification.result = std::string(backup::kSkipped);
-  } else if (order.backup.spec.verify == model::Verification::kTrialRestore) {
-    const auto trial = TrialRestore(place, fetched.path, fetched.facts);
-    const auto live = AskHashKv(fetched.endpoint, fetched.facts.revision);
-    if (!trial.ok() && !absl::IsDataLoss(trial.status())) return trial.status();
-    if (!trial.ok()) problem = base::MessageOf(trial.status());
-    if (trial.ok()) manifest.artifact.hash_kv = fmt::format("{:08x}", trial->hash);
-    // Hashes of stores that were compacted at different revisions cannot be compared.
-    if (trial.ok() && live && live->compact_revision == trial->compact_revision &&
-        live->hash != trial->hash) {
-      problem = fmt::format("HashKV at revision {} is {:08x} in the backup and {:08x} in {}",
-                            fetched.facts.revision, trial->hash, live->hash, fetched.endpoint);
-    }
-    if (!problem.empty()) verification.result = std::string(backup::kFailed);
+absl::Status TrySnapshot(const Place& place, const std::string& endpoint, Report& report) {
+  model::BackupArtifact& artifact = *report.artifact;
+  const SnapshotFacts facts{.revision = artifact.revision.value_or(0),
+                            .total_keys = artifact.total_keys.value_or(0)};
+  const auto trial = TrialRestore(place, SnapshotPath(place), facts);
+  const auto live = AskHashKv(endpoint, facts.revision);
+  if (!trial.ok()) {
+    if (!absl::IsDataLoss(trial.status())) return trial.status();
+    report.message = base::MessageOf(trial.status());
+    return absl::OkStatus();
   }
-  verification.at = kube::FormatTime(place.clock.WallNow());
-  return verification;
+  artifact.hash_kv = fmt::format("{:08x}", trial->hash);
+  // Hashes of stores that were compacted at different revisions cannot be compared.
+  if (live && live->compact_revision == trial->compact_revision && live->hash != trial->hash) {
+    report.message = fmt::format("HashKV at revision {} is {:08x} in the backup and {:08x} in {}",
+                                 facts.revision, trial->hash, live->hash, endpoint);
+  }
+  return absl::OkStatus();
 }
 
-Manifest ManifestOf(const backup::Order& order, const Fetched& fetched, const Place& place) {
-  const bool is_zstd = order.backup.spec.compression == model::Compression::kZstd;
-  const auto now = place.clock.WallNow();
-  Manifest manifest;
-  manifest.key =
-      FolderOf(order) + backup::FileNameOf({.at = now,
-                                            .revision = fetched.facts.revision,
-                                            .uid_part = backup::UidPart(order.backup.metadata.uid),
-                                            .is_zstd = is_zstd});
-  manifest.created_at = kube::FormatTime(now);
-  manifest.ns = order.backup.metadata.namespace_;
-  manifest.cluster = order.backup.spec.cluster_ref ? order.backup.spec.cluster_ref->name : "";
-  manifest.backup = {.name = order.backup.metadata.name, .uid = order.backup.metadata.uid};
-  manifest.schedule = order.schedule;
-  model::BackupArtifact& artifact = manifest.artifact;
+bool IsZstd(const backup::Order& order) {
+  return order.backup.spec.compression == model::Compression::kZstd;
+}
+
+model::BackupArtifact ArtifactOf(const backup::Order& order, const Fetched& fetched) {
+  model::BackupArtifact artifact;
   artifact.size = static_cast<std::int64_t>(fetched.facts.bytes);
   artifact.revision = fetched.facts.revision;
   artifact.total_keys = fetched.facts.total_keys;
   artifact.etcd_version = fetched.etcd_version;
   artifact.cluster_id = fetched.cluster_id;
   artifact.member_id = fetched.member_id;
-  artifact.format = is_zstd ? "bbolt+zstd" : "bbolt";
-  return manifest;
+  artifact.format = IsZstd(order) ? "bbolt+zstd" : "bbolt";
+  return artifact;
 }
 
-// Steps 6 and 7.
-absl::Status Store(const backup::Order& order, const Fetched& fetched, store::ObjectStore& store,
-                   const Place& place, Manifest& manifest) {
-  ASSIGN_OR_RETURN(const store::LocalFile file,
-                   MakeStored(place.files, fetched.path, order.backup.spec.compression));
-  manifest.artifact.uri = store.UriOf(manifest.key);
-  manifest.artifact.stored_size = static_cast<std::int64_t>(file.size);
-  manifest.artifact.sha256 = file.sha256;
-  ASSIGN_OR_RETURN(const auto present, store.Head(manifest.key));
-  if (present && present->owner != order.backup.metadata.uid) {
-    return store::Failure(absl::StatusCode::kAlreadyExists, "BackupForeign",
-                          fmt::format("{} exists and is not of this backup; it is not replaced",
-                                      *manifest.artifact.uri));
-  }
-  RETURN_IF_ERROR(store.PutFile(manifest.key, file, order.backup.metadata.uid).status());
-  if (*manifest.artifact.stored_size <= kReadBackMax) {
-    if (const absl::Status read = CheckStored(store, manifest.key, manifest.artifact); !read.ok()) {
-      base::IgnoreError(store.Delete(manifest.key), "without a manifest it does not exist");
-      return read;
-    }
-  }
-  return store.PutText(manifest.key + std::string(backup::kManifestSuffix),
-                       backup::WriteManifest(manifest));
+Manifest ManifestOf(const backup::Order& order, const Report& report, const Place& place) {
+  const auto now = place.clock.WallNow();
+  Manifest manifest;
+  manifest.key =
+      FolderOf(order) + backup::FileNameOf({.at = now,
+                                            .revision = report.artifact->revision.value_or(0),
+                                            .uid_part = backup::UidPart(order.backup.metadata.uid),
+                                            .is_zstd = IsZstd(order)});
+  manifest.created_at = kube::FormatTime(now);
+  manifest.ns = order.backup.metadata.namespace_;
+  manifest.cluster = order.backup.spec.cluster_ref ? order.backup.spec.cluster_ref->name : "";
+  manifest.backup = {.name = order.backup.metadata.name, .uid = order.backup.metadata.uid};
+  manifest.schedule = order.schedule;
+  manifest.artifact = *report.artifact;
+  if (report.verification) manifest.verification = *report.verification;
+  return manifest;
 }
 
 Report ReportOf(const Manifest& manifest, std::string problem) {
@@ -153,42 +131,127 @@ Report ReportOf(const Manifest& manifest, std::string problem) {
           .verification = manifest.verification};
 }
 
-absl::StatusOr<Report> Take(const backup::Order& order, const Place& place) {
+// Steps 6 and 7.
+absl::Status Store(const backup::Order& order, store::ObjectStore& store, const Place& place,
+                   Manifest& manifest) {
+  ASSIGN_OR_RETURN(const store::LocalFile file,
+                   MakeStored(place.files, SnapshotPath(place), order.backup.spec.compression));
+  manifest.artifact.uri = store.UriOf(manifest.key);
+  manifest.artifact.stored_size = static_cast<std::int64_t>(file.size);
+  manifest.artifact.sha256 = file.sha256;
+  ASSIGN_OR_RETURN(const auto present, store.Head(manifest.key));
+  if (present && present->owner != order.backup.metadata.uid) {
+    return store::Failure(absl::StatusCode::kAlreadyExists, "BackupForeign",
+                          fmt::format("{} exists and is not of this backup; it is not replaced",
+                                      *manifest.artifact.uri));
+  }
+  RETURN_IF_ERROR(store.PutFile(manifest.key, file, order.backup.metadata.uid).status());
+  if (file.size <= place.read_back_max || order.backup.spec.read_back == model::ReadBack::kAlways) {
+    if (const absl::Status read = CheckStored(store, manifest.key, manifest.artifact); !read.ok()) {
+      base::IgnoreError(store.Delete(manifest.key), "without a manifest it does not exist");
+      return read;
+    }
+  }
+  return store.PutText(manifest.key + std::string(backup::kManifestSuffix),
+                       backup::WriteManifest(manifest));
+}
+
+void PruneFor(const backup::Order& order, store::ObjectStore& store, const Place& place,
+              Report& report) {
+  if (!order.schedule || !order.retention) return;
+  Prune(store, FolderOf(order), order.schedule->uid, backup::PolicyOf(*order.retention),
+        place.clock.WallNow(), report);
+}
+
+// ---- The stages.
+
+absl::StatusOr<Report> RunSnapshot(const backup::Order& order, const Place& place) {
   ASSIGN_OR_RETURN(const auto store, OpenDestination(order.backup.spec.destination, place));
   // Also the first look at the destination: its faults show before the members have any work.
   ASSIGN_OR_RETURN(const std::optional<Manifest> earlier, LookForEarlierTry(order, *store));
-  Report report;
+  HandOver next;
   if (earlier) {
     LOG_INFO("an earlier try has stored the backup", {"object", store->UriOf(earlier->key)});
-    report = ReportOf(*earlier, "");
+    next.report = ReportOf(*earlier, "");
   } else {
-    ASSIGN_OR_RETURN(const Fetched fetched, FetchSnapshot(order.endpoints, order.backup.spec.source,
-                                                          TimeoutOf(order.backup), place));
-    Manifest manifest = ManifestOf(order, fetched, place);
-    std::string problem;
-    ASSIGN_OR_RETURN(manifest.verification, Verify(order, fetched, place, manifest, problem));
-    RETURN_IF_ERROR(Store(order, fetched, *store, place, manifest));
-    report = ReportOf(manifest, problem);
+    const model::EtcdBackupSpec& spec = order.backup.spec;
+    ASSIGN_OR_RETURN(const Fetched fetched,
+                     FetchSnapshot(order.endpoints,
+                                   {.wanted = spec.source,
+                                    .timeout = TimeoutOf(order.backup),
+                                    .has_copy = IsZstd(order) ||
+                                                spec.verify == model::Verification::kTrialRestore},
+                                   place));
+    next = {.endpoint = fetched.endpoint,
+            .report = {.is_ok = true, .artifact = ArtifactOf(order, fetched)}};
   }
-  if (order.schedule && order.retention) {
-    Prune(*store, FolderOf(order), order.schedule->uid, backup::PolicyOf(*order.retention),
-          place.clock.WallNow(), report);
+  RETURN_IF_ERROR(WriteHandOver(next, place));
+  return next.report;
+}
+
+absl::StatusOr<Report> RunVerify(const backup::Order& order, const Place& place) {
+  ASSIGN_OR_RETURN(HandOver at, ReadHandOver(place));
+  if (at.is_stored() || order.backup.spec.verify != model::Verification::kTrialRestore) {
+    return at.report;
   }
+  RETURN_IF_ERROR(TrySnapshot(place, at.endpoint, at.report));
+  const bool has_passed = at.report.message.empty();
+  at.report.verification = model::BackupVerification{};
+  at.report.verification->method = std::string(model::ToText(order.backup.spec.verify));
+  at.report.verification->result = std::string(has_passed ? backup::kPassed : backup::kFailed);
+  at.report.verification->at = kube::FormatTime(place.clock.WallNow());
+  RETURN_IF_ERROR(WriteHandOver(at, place));
+  return at.report;
+}
+
+// What is known without a trial: the digest was compared when the snapshot came.
+model::BackupVerification VerifiedByDigest(const backup::Order& order, const Place& place) {
+  model::BackupVerification verification;
+  verification.method = std::string(model::ToText(order.backup.spec.verify));
+  verification.result = std::string(
+      order.backup.spec.verify == model::Verification::kHash ? backup::kPassed : backup::kSkipped);
+  verification.at = kube::FormatTime(place.clock.WallNow());
+  return verification;
+}
+
+absl::StatusOr<Report> RunStore(const backup::Order& order, const Place& place) {
+  ASSIGN_OR_RETURN(HandOver at, ReadHandOver(place));
+  ASSIGN_OR_RETURN(const auto store, OpenDestination(order.backup.spec.destination, place));
+  Report report = at.report;
+  if (!at.is_stored()) {
+    if (!report.verification) {
+      if (order.backup.spec.verify == model::Verification::kTrialRestore) {
+        return base::DataLoss("the trial restore did not end");
+      }
+      report.verification = VerifiedByDigest(order, place);
+    }
+    Manifest manifest = ManifestOf(order, report, place);
+    RETURN_IF_ERROR(Store(order, *store, place, manifest));
+    report = ReportOf(manifest, at.report.message);
+  }
+  PruneFor(order, *store, place, report);
   return report;
 }
 
-absl::StatusOr<std::string> KeyOfArtifact(const backup::Order& order, store::ObjectStore& store) {
+absl::StatusOr<Report> Run(const backup::Order& order, const Place& place, backup::Stage stage) {
+  switch (stage) {
+    case backup::Stage::kSnapshot:
+      return RunSnapshot(order, place);
+    case backup::Stage::kVerify:
+      return RunVerify(order, place);
+    default:
+      return RunStore(order, place);
+  }
+}
+
+absl::Status Remove(const backup::Order& order, const Place& place) {
   const auto& artifact = order.backup.status.artifact;
   if (!artifact || !artifact->uri) {
     return store::Failure(absl::StatusCode::kNotFound, "BadObject",
                           "the backup has stored nothing");
   }
-  return KeyOfUri(*artifact->uri, store);
-}
-
-absl::Status Remove(const backup::Order& order, const Place& place) {
   ASSIGN_OR_RETURN(const auto store, OpenDestination(order.backup.spec.destination, place));
-  ASSIGN_OR_RETURN(const std::string key, KeyOfArtifact(order, *store));
+  ASSIGN_OR_RETURN(const std::string key, KeyOfUri(*artifact->uri, *store));
   ASSIGN_OR_RETURN(const std::optional<Manifest> manifest, FindManifest(*store, key));
   if (manifest && manifest->backup.uid != order.backup.metadata.uid) {
     return store::Failure(absl::StatusCode::kFailedPrecondition, "BackupForeign",
@@ -197,35 +260,33 @@ absl::Status Remove(const backup::Order& order, const Place& place) {
   return RemoveStored(*store, key);
 }
 
-absl::StatusOr<Report> VerifyNow(const backup::Order& order, const Place& place) {
-  ASSIGN_OR_RETURN(const auto store, OpenDestination(order.backup.spec.destination, place));
-  ASSIGN_OR_RETURN(const std::string key, KeyOfArtifact(order, *store));
-  const model::BackupArtifact& artifact = *order.backup.status.artifact;
-  RETURN_IF_ERROR(place.files.CreateDirs(place.scratch));
-  const std::string path = place.scratch + "/stored.db";
-  RETURN_IF_ERROR(ReadStored(*store, key, artifact,
-                             static_cast<std::uint64_t>(artifact.size.value_or(INT64_MAX)),
-                             place.files, path));
-  ASSIGN_OR_RETURN(const SnapshotFacts facts, InspectSnapshot(place.files, path));
-  RETURN_IF_ERROR(TrialRestore(place, path, facts).status());
-  return Report{.is_ok = true, .artifact = artifact, .restored_revision = facts.revision};
-}
-
 }  // namespace
 
+Report RunStage(const backup::Order& order, const Place& place, backup::Stage stage) {
+  const auto report = Run(order, place, stage);
+  if (report.ok()) return *report;
+  Report failed = FailedReport(ExplainScratch(report.status()));
+  // Ages go on: what must be gone by a day is deleted also while backups fail.
+  if (failed.reason != "DestinationUnreachable") {
+    const auto store = OpenDestination(order.backup.spec.destination, place);
+    if (store.ok()) PruneFor(order, **store, place, failed);
+  }
+  return failed;
+}
+
 Report TakeBackup(const backup::Order& order, const Place& place) {
-  const auto report = Take(order, place);
-  return report.ok() ? *report : FailedReport(report.status());
+  Report report;
+  for (const auto stage :
+       {backup::Stage::kSnapshot, backup::Stage::kVerify, backup::Stage::kStore}) {
+    report = RunStage(order, place, stage);
+    if (!report.is_ok) break;
+  }
+  return report;
 }
 
 Report DeleteBackup(const backup::Order& order, const Place& place) {
   const absl::Status status = Remove(order, place);
   return status.ok() ? Report{.is_ok = true} : FailedReport(status);
-}
-
-Report VerifyStored(const backup::Order& order, const Place& place) {
-  const auto report = VerifyNow(order, place);
-  return report.ok() ? *report : FailedReport(report.status());
 }
 
 }  // namespace etcd::worker

@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include "client/client.h"
+#include "operator/worker/hand_over.h"
 #include "operator/worker/member_choice.h"
+#include "operator/worker/room.h"
 #include "server/base/ids.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
@@ -33,14 +35,18 @@ std::vector<Candidate> AskAll(client::Client& client, const std::vector<std::str
 }
 
 absl::StatusOr<Fetched> FetchFrom(client::Client& client, const Candidate& candidate,
-                                  std::chrono::milliseconds timeout, const Place& place) {
-  Fetched fetched{.path = place.scratch + "/snapshot.db", .endpoint = candidate.endpoint};
+                                  const FetchOptions& options, const Place& place) {
+  Fetched fetched{.endpoint = candidate.endpoint};
+  const std::string path = SnapshotPath(place);
   fetched.cluster_id = base::FormatHex(candidate.status.header.cluster_id.value());
   fetched.member_id = base::FormatHex(candidate.status.header.member_id.value());
   fetched.etcd_version = candidate.status.version;
-  RETURN_IF_ERROR(place.files.CreateDirs(place.scratch));
-  ASSIGN_OR_RETURN(const auto file,
-                   place.files.Open(fetched.path, base::OpenMode::kCreateOrTruncate));
+  const auto database = static_cast<std::uint64_t>(candidate.status.db_size_bytes);
+  RETURN_IF_ERROR(
+      CheckScratch(place, ScratchFor(database, options.has_copy),
+                   "set resources.requests.ephemeral-storage, so that the pod is placed "
+                   "where there is room"));
+  ASSIGN_OR_RETURN(const auto file, place.files.Open(path, base::OpenMode::kCreateOrTruncate));
   std::uint64_t offset = 0;
   absl::Status disk;
   const auto summary = client.Snapshot(
@@ -49,34 +55,31 @@ absl::StatusOr<Fetched> FetchFrom(client::Client& client, const Candidate& candi
         offset += bytes.size();
         return disk;
       },
-      {.timeout = timeout, .endpoint = candidate.endpoint});
-  if (!disk.ok()) {
-    return store::WithReason(disk, absl::IsResourceExhausted(disk) ? "ScratchFull" : "Failed");
-  }
+      {.timeout = options.timeout, .endpoint = candidate.endpoint});
+  RETURN_IF_ERROR(disk);
   if (absl::IsDataLoss(summary.status())) {
     return store::WithReason(summary.status(), "SnapshotHashMissing");
   }
   if (!summary.ok()) return store::WithReason(summary.status(), "SnapshotFailed");
-  ASSIGN_OR_RETURN(fetched.facts, InspectSnapshot(place.files, fetched.path));
+  ASSIGN_OR_RETURN(fetched.facts, InspectSnapshot(place.files, path));
   return fetched;
 }
 
 }  // namespace
 
 absl::StatusOr<Fetched> FetchSnapshot(const std::vector<std::string>& endpoints,
-                                      model::BackupSource wanted, std::chrono::milliseconds timeout,
-                                      const Place& place) {
+                                      const FetchOptions& options, const Place& place) {
   if (endpoints.empty()) {
     return store::Failure(absl::StatusCode::kUnavailable, "NoMember", "the cluster has no members");
   }
   ASSIGN_OR_RETURN(const auto client, client::Client::Create({.endpoints = endpoints}));
   ASSIGN_OR_RETURN(const std::vector<Candidate> ranked,
-                   RankMembers(AskAll(*client, endpoints), wanted));
+                   RankMembers(AskAll(*client, endpoints), options.wanted));
   absl::Status last;
   for (const Candidate& candidate : ranked) {
-    auto fetched = FetchFrom(*client, candidate, timeout, place);
+    auto fetched = FetchFrom(*client, candidate, options, place);
     if (fetched.ok()) return fetched;
-    last = fetched.status();
+    last = ExplainScratch(fetched.status());
     LOG_WARN("no snapshot from a member", {"endpoint", candidate.endpoint},
              {"reason", store::ReasonOf(last)}, {"error", base::MessageOf(last)});
     if (store::ReasonOf(last) == "ScratchFull") break;  // it is no better with another member

@@ -13,9 +13,8 @@
 
 namespace etcd::worker {
 
-// A snapshot in the scratch folder.
+// A snapshot in the scratch folder, at SnapshotPath.
 struct Fetched {
-  std::string path{};
   SnapshotFacts facts{};
   std::string endpoint{};
   std::string cluster_id{};  // hex
@@ -24,11 +23,15 @@ struct Fetched {
 };
 
 // From the best member that gives a whole one with its digest (operator-spec 10.1 steps 1 to 4); a
-// member whose snapshot is not fit is passed over. Reasons: NoMember, SnapshotHashMissing,
-// SnapshotDamaged, ScratchFull.
+// member whose snapshot is not fit is passed over. Nothing is asked for when the scratch folder has
+// no room for the work. Reasons: NoMember, SnapshotHashMissing, SnapshotDamaged, ScratchFull.
+struct FetchOptions {
+  model::BackupSource wanted = model::BackupSource::kFollower;
+  std::chrono::milliseconds timeout{};
+  bool has_copy = false;  // a second file of its size is made of it later
+};
 absl::StatusOr<Fetched> FetchSnapshot(const std::vector<std::string>& endpoints,
-                                      model::BackupSource wanted, std::chrono::milliseconds timeout,
-                                      const Place& place);
+                                      const FetchOptions& options, const Place& place);
 
 struct LiveHash {
   std::uint32_t hash = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,6 +24,8 @@ struct Place {
   std::string volume{backup::kVolumeDir};
   std::string keys{backup::kKeysDir};
   std::string ca{backup::kCaDir};
+  // Stored objects above this are read back only when readBack says so (operator-spec 10.1).
+  std::uint64_t read_back_max = std::uint64_t{1} << 30;
 };
 
 // The destination of a backup; its keys begin below the prefix or path, which are part of the

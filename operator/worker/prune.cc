@@ -58,7 +58,8 @@ void Prune(store::ObjectStore& store, const std::string& folder, const std::stri
     report.prune_problem = base::MessageOf(stored.status());
     return;
   }
-  for (const backup::StoredBackup& old : backup::SelectForDeletion(*stored, policy, now)) {
+  const auto outcome = report.is_ok ? backup::Outcome::kStored : backup::Outcome::kFailed;
+  for (const backup::StoredBackup& old : backup::SelectForDeletion(*stored, policy, now, outcome)) {
     const absl::Status status = RemoveStored(store, old.key);
     if (status.ok()) {
       ++report.pruned;

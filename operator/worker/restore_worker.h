@@ -11,4 +11,8 @@ namespace etcd::worker {
 // with neither must carry its own digest, which is checked in any case.
 backup::Report RestoreMember(const backup::RestoreOrder& order, const Place& place);
 
+// Whether that would succeed: reads the backup into the scratch folder, checks it likewise and
+// restores it for a trial. `restored_revision` is the backup's.
+backup::Report TryRestore(const backup::RestoreOrder& order, const Place& place);
+
 }  // namespace etcd::worker

@@ -72,9 +72,7 @@ absl::StatusOr<etcdutl::StoreReport> TrialRestore(const Place& place, const std:
   base::IgnoreError(place.files.RemoveAll(folder), "the next trial removes it");
   if (!result.ok()) {
     // A full disk says nothing about the backup.
-    if (absl::IsResourceExhausted(result.status())) {
-      return store::WithReason(result.status(), "ScratchFull");
-    }
+    if (absl::IsResourceExhausted(result.status())) return result.status();
     return TrialFailed(base::MessageOf(result.status()));
   }
   return result;

@@ -129,7 +129,11 @@ absl::Status ReadStored(store::ObjectStore& store, const std::string& key,
   const absl::Status status = read();
   if (status.ok()) return status;
   base::IgnoreError(files.Remove(path), "the error before is the one to tell");
-  return absl::IsDataLoss(status) ? store::WithReason(status, "BackupAltered") : status;
+  if (!absl::IsDataLoss(status)) return status;
+  if (expected.size && store::ReasonOf(status) == "TooLarge") {
+    return store::Failure(absl::StatusCode::kDataLoss, "BackupAltered", base::MessageOf(status));
+  }
+  return store::WithReason(status, "BackupAltered");
 }
 
 absl::Status CheckStored(store::ObjectStore& store, const std::string& key,

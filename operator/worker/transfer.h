@@ -17,8 +17,9 @@ absl::StatusOr<store::LocalFile> MakeStored(base::FileSystem& files, const std::
                                             model::Compression compression);
 
 // Reads a stored object into the file `path`, decompressed. DataLoss, reason BackupAltered, when
-// its SHA-256 or size is not that of `expected`, or when more than `bytes_max` come out; fields
-// that `expected` does not have are not compared. A failure removes the file.
+// its SHA-256 or size is not that of `expected`, or when more than `bytes_max` come out (reason
+// TooLarge when `expected` has no size); fields that `expected` does not have are not compared. A
+// failure removes the file.
 absl::Status ReadStored(store::ObjectStore& store, const std::string& key,
                         const model::BackupArtifact& expected, std::uint64_t bytes_max,
                         base::FileSystem& files, const std::string& path);

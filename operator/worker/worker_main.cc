@@ -1,5 +1,6 @@
 #include "operator/worker/worker_main.h"
 
+#include <charconv>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -15,11 +16,14 @@ namespace etcd::worker {
 namespace {
 
 constexpr char kUsage[] =
-    "write it as --scratch DIR, --volume DIR, --keys DIR, --ca DIR, --report FILE";
+    "write it as --stage snapshot|verify|store, --scratch DIR, --volume DIR, --keys DIR, --ca DIR, "
+    "--report FILE, --read-back-max BYTES";
 
 struct Command {
-  std::string order;
-  std::string report = "/dev/termination-log";
+  std::string order{};
+  std::string report{"/dev/termination-log"};
+  std::string stage{};  // empty: all of them
+  std::string read_back_max{};
 };
 
 // False when an argument is not understood.
@@ -30,19 +34,24 @@ bool ReadArguments(int argc, char** argv, Command& command, Place& place) {
       command.order = flag;
       continue;
     }
-    std::string* const target = flag == "--scratch"  ? &place.scratch
-                                : flag == "--volume" ? &place.volume
-                                : flag == "--keys"   ? &place.keys
-                                : flag == "--ca"     ? &place.ca
-                                : flag == "--report" ? &command.report
-                                                     : nullptr;
+    std::string* const target = flag == "--scratch"         ? &place.scratch
+                                : flag == "--volume"        ? &place.volume
+                                : flag == "--keys"          ? &place.keys
+                                : flag == "--ca"            ? &place.ca
+                                : flag == "--report"        ? &command.report
+                                : flag == "--stage"         ? &command.stage
+                                : flag == "--read-back-max" ? &command.read_back_max
+                                                            : nullptr;
     if (target == nullptr || ++i == argc) {
       std::fprintf(stderr, "%s is not understood; %s\n", argv[i < argc ? i : i - 1], kUsage);
       return false;
     }
     *target = argv[i];
   }
-  return true;
+  const std::string& max = command.read_back_max;
+  if (max.empty()) return true;
+  const char* const end = max.data() + max.size();
+  return std::from_chars(max.data(), end, place.read_back_max).ptr == end;
 }
 
 void WriteOut(const std::string& path, const std::string& report) {
@@ -57,7 +66,7 @@ void WriteOut(const std::string& path, const std::string& report) {
 }
 
 int Run(int argc, char** argv,
-        const std::function<backup::Report(const std::string& order, const Place& place)>& work) {
+        const std::function<backup::Report(const Command& command, const Place& place)>& work) {
   const base::SystemClock clock;
   Place place{
       .files = base::PosixFileSystem(), .clock = clock, .sleep = [](std::chrono::nanoseconds wait) {
@@ -66,7 +75,7 @@ int Run(int argc, char** argv,
       }};
   Command command;
   if (!ReadArguments(argc, argv, command, place)) return 2;
-  const backup::Report report = work(command.order, place);
+  const backup::Report report = work(command, place);
   if (!report.is_ok) {
     LOG_ERROR("the work failed", {"reason", report.reason}, {"error", report.message});
   }
@@ -82,24 +91,22 @@ backup::Report BadOrder(const absl::Status& status) {
 }  // namespace
 
 int BackupWorkerMain(int argc, char** argv) {
-  return Run(argc, argv, [](const std::string& text, const Place& place) {
-    const auto order = backup::ParseOrder(text);
+  return Run(argc, argv, [](const Command& command, const Place& place) {
+    const auto order = backup::ParseOrder(command.order);
     if (!order.ok()) return BadOrder(order.status());
-    switch (order->kind) {
-      case backup::OrderKind::kDelete:
-        return DeleteBackup(*order, place);
-      case backup::OrderKind::kVerify:
-        return VerifyStored(*order, place);
-      default:
-        return TakeBackup(*order, place);
-    }
+    if (order->kind == backup::OrderKind::kDelete) return DeleteBackup(*order, place);
+    if (command.stage.empty()) return TakeBackup(*order, place);
+    const auto stage = backup::ParseStage(command.stage);
+    if (stage) return RunStage(*order, place, *stage);
+    return BadOrder(base::MakeStatus(absl::StatusCode::kInvalidArgument, kUsage));
   });
 }
 
 int RestoreWorkerMain(int argc, char** argv) {
-  return Run(argc, argv, [](const std::string& text, const Place& place) {
-    const auto order = backup::ParseRestoreOrder(text);
-    return order.ok() ? RestoreMember(*order, place) : BadOrder(order.status());
+  return Run(argc, argv, [](const Command& command, const Place& place) {
+    const auto order = backup::ParseRestoreOrder(command.order);
+    if (!order.ok()) return BadOrder(order.status());
+    return order->is_trial ? TryRestore(*order, place) : RestoreMember(*order, place);
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "operator/store/object_store.h"
 #include "server/base/check.h"
 #include "server/base/status.h"
 
@@ -58,7 +59,11 @@ ZstdDecompressor::~ZstdDecompressor() { ZSTD_freeDCtx(context_); }
 
 absl::Status ZstdDecompressor::Give(std::string_view bytes) {
   given_ += bytes.size();
-  if (given_ > bytes_max_) return Damaged(fmt::format("more than {} bytes come out", bytes_max_));
+  if (given_ > bytes_max_) {
+    return store::Failure(
+        absl::StatusCode::kDataLoss, "TooLarge",
+        fmt::format("the stored backup is damaged: more than {} bytes come out", bytes_max_));
+  }
   return bytes.empty() ? absl::OkStatus() : sink_(bytes);
 }
 

@@ -35,7 +35,7 @@ class ZstdCompressor {
 };
 
 // The way back; bytes that are no Zstd come out as they are. DataLoss for damage, an end within a
-// frame, and more than `bytes_max` of content. Windows above 128 MiB are refused.
+// frame, and more than `bytes_max` of content (reason TooLarge). Windows above 128 MiB are refused.
 class ZstdDecompressor {
  public:
   ZstdDecompressor(ByteSink sink, std::uint64_t bytes_max);

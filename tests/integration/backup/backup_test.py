@@ -17,15 +17,17 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
+from certificates import Authority  # noqa: E402
 from etcd_process import EtcdProcess, free_ports  # noqa: E402
+from faulty_io import OTHER, FaultyIo  # noqa: E402
 from s3_server import S3Server  # noqa: E402
 
 GROUP = "etcdpp.dev/v1alpha1"
 
 
-def worker(*args, timeout=300):
+def worker(*args, env=None):
     return subprocess.run([os.environ["BACKUP_WORKER"], *args], capture_output=True, text=True,
-                          timeout=timeout, check=False)
+                          timeout=300, check=False, env={**os.environ, **(env or {})})
 
 
 def ctl(etcd, *args, **more):
@@ -69,6 +71,7 @@ class Backup(unittest.TestCase):
         self.keys = os.path.join(self.dir, "keys")
         os.makedirs(self.keys)
         self.set_keys(S3Server.ACCESS_KEY, S3Server.SECRET_KEY)
+        self.scratch = os.path.join(self.dir, "scratch")
         self.volume = os.path.join(self.dir, "volume")
         os.makedirs(self.volume)
         self.backups = 0
@@ -84,11 +87,11 @@ class Backup(unittest.TestCase):
         return {"endpoint": self.s3.endpoint, "bucket": self.bucket,
                 "region": "us-east-1", "credentialsSecretRef": {"name": "s3"}, **more}
 
-    def run_worker(self, command, order):
+    def run_worker(self, command, order, *flags, env=None):
         report = os.path.join(self.dir, "report")
-        result = worker(command, json.dumps(order), "--scratch", os.path.join(self.dir, "scratch"),
+        result = worker(command, json.dumps(order), "--scratch", self.scratch,
                         "--volume", self.volume, "--keys", self.keys, "--ca", self.dir,
-                        "--report", report)
+                        "--report", report, *flags, env=env)
         with open(report, encoding="utf-8") as file:
             text = file.read()
         self.assertLessEqual(len(text), 4096)
@@ -109,6 +112,15 @@ class Backup(unittest.TestCase):
         report = self.run_worker("backup-worker", self.order(destination, **more))
         self.assertTrue(report["ok"], report)
         return report
+
+    def try_restore(self, source, sha256="", **more):
+        """The trial of verifyFirst."""
+        order = {"trial": True, "sha256": sha256,
+                 "member": {"apiVersion": GROUP, "kind": "EtcdMember",
+                            "metadata": {"name": "again", "namespace": "ns"},
+                            "spec": {"clusterName": "", "slot": 0, "seq": 1, "storage": {"size": "1Gi"},
+                                     "restoreFrom": {"from": source}}}}
+        return self.run_worker("restore-worker", order, **more)
 
     def restore(self, source, bump=0, sha256="", expect_ok=True):
         """Restores into a new data directory and gives it."""
@@ -183,16 +195,15 @@ class Backup(unittest.TestCase):
 
     def test_altered_and_truncated_backups_are_refused(self):
         destination = {"pvc": {"claimName": "backups"}}
-        order = self.order(destination, verify="Hash")
-        report = self.run_worker("backup-worker", order)
+        report = self.take(destination, verify="Hash")
         path = report["artifact"]["uri"].removeprefix("pvc://backups/")
         file = os.path.join(self.volume, path)
         source = {"pvc": {"claimName": "backups", "path": path}}
         with open(file, "rb") as stored:
             good = stored.read()
-        order["kind"] = "Verify"
-        order["backup"]["status"] = {"artifact": report["artifact"]}
-        self.assertTrue(self.run_worker("backup-worker", order)["ok"])
+        tried = self.try_restore(source, report["artifact"]["sha256"])
+        self.assertTrue(tried["ok"], tried)
+        self.assertEqual(tried["restoredRevision"], self.revision)
         flipped = bytearray(good)
         flipped[len(good) // 2] ^= 1
         for name, bad in (("flipped", bytes(flipped)), ("short", good[:-1]), ("half", good[:999]),
@@ -203,9 +214,10 @@ class Backup(unittest.TestCase):
                 refused, *_ = self.restore(source, expect_ok=False)
                 self.assertEqual(refused["reason"], "BackupAltered", refused)
                 self.assertTrue(refused["final"])
-                verified = self.run_worker("backup-worker", order)
-                self.assertFalse(verified["ok"])
-                self.assertEqual(verified["reason"], "BackupAltered", verified)
+                tried = self.try_restore(source, report["artifact"]["sha256"])
+                self.assertFalse(tried["ok"])
+                self.assertEqual(tried["reason"], "BackupAltered", tried)
+                self.assertTrue(tried["final"])
                 # Also without a manifest: by the checksum of Zstd and the snapshot's own digest.
                 os.rename(file + ".json", file + ".away")
                 self.restore(source, expect_ok=False)
@@ -298,6 +310,141 @@ class Backup(unittest.TestCase):
         report = self.refused({"pvc": {"claimName": "backups"}},
                               endpoints=[f"http://127.0.0.1:{port}"])
         self.assertEqual(report["reason"], "NoMember", report)
+
+    def test_each_step_is_a_process_and_says_how_it_went(self):
+        order = self.order({"s3": self.s3_location()})
+        early = self.run_worker("backup-worker", order, "--stage", "store")
+        self.assertFalse(early["ok"], "without a snapshot there is nothing to store")
+        taken = self.run_worker("backup-worker", order, "--stage", "snapshot")
+        self.assertTrue(taken["ok"], taken)
+        self.assertNotIn("uri", taken["artifact"])
+        untried = self.run_worker("backup-worker", order, "--stage", "store")
+        self.assertFalse(untried["ok"], "a trial that did not end is no trial")
+        self.assertEqual(self.s3.files(self.bucket), [])
+        tried = self.run_worker("backup-worker", order, "--stage", "verify")
+        self.assertEqual(tried["verification"]["result"], "Passed", tried)
+        stored = self.run_worker("backup-worker", order, "--stage", "store")
+        self.assertTrue(stored["ok"], stored)
+        self.assertEqual(int(stored["artifact"]["hashKV"], 16), self.hash)
+        self.assertEqual(len(self.s3.files(self.bucket)), 2)
+        # A new pod finds what the one before had stored when it died.
+        shutil.rmtree(self.scratch)
+        for stage in ("snapshot", "verify", "store"):
+            again = self.run_worker("backup-worker", order, "--stage", stage)
+            self.assertEqual(again["artifact"], stored["artifact"], again)
+
+    def test_a_snapshot_that_cannot_be_restored_is_stored_as_unverified(self):
+        order = self.order({"pvc": {"claimName": "backups"}})
+        self.assertTrue(self.run_worker("backup-worker", order, "--stage", "snapshot")["ok"])
+        with open(os.path.join(self.scratch, "snapshot.db"), "r+b") as file:
+            file.seek(100_000)
+            file.write(b"altered")
+        tried = self.run_worker("backup-worker", order, "--stage", "verify")
+        self.assertEqual(tried["verification"]["result"], "Failed", tried)
+        stored = self.run_worker("backup-worker", order, "--stage", "store")
+        self.assertTrue(stored["ok"])
+        self.assertIn("cannot be restored", stored["message"])
+        self.assertEqual(stored["verification"]["result"], "Failed")
+
+    def test_scratch_space_is_looked_at_before_anything_is_asked_for(self):
+        faults = FaultyIo(self.dir, [self.scratch])
+        faults.full = OTHER
+        os.makedirs(self.scratch)
+        order = self.order({"s3": self.s3_location()})
+        full = self.run_worker("backup-worker", order, env=faults.environment())
+        self.assertEqual(full["reason"], "ScratchFull", full)
+        self.assertIn("resources.requests.ephemeral-storage", full["message"])
+        self.assertFalse(full["final"])
+        self.assertEqual(faults.refused_writes, 0, "nothing was begun")
+        # statvfs knows nothing of quotas: the write that fails says the same.
+        faults.hides_full = 1
+        quota = self.run_worker("backup-worker", order, env=faults.environment())
+        self.assertEqual(quota["reason"], "ScratchFull", quota)
+        self.assertGreater(faults.refused_writes, 0)
+        self.assertEqual(self.s3.files(self.bucket), [])
+        faults.full = faults.hides_full = 0
+        report = self.take({"pvc": {"claimName": "backups"}}, verify="Hash")
+        source = {"pvc": {"claimName": "backups",
+                          "path": report["artifact"]["uri"].removeprefix("pvc://backups/")}}
+        faults.full = OTHER
+        tried = self.try_restore(source, env=faults.environment())
+        self.assertEqual(tried["reason"], "ScratchFull", tried)
+        self.assertIn("verifyFirst", tried["message"])
+
+    def test_large_ones_are_read_back_when_that_is_asked_for(self):
+        for read_back, flags, reads in (("Auto", (), 1), ("Auto", ("--read-back-max", "1"), 0),
+                                        ("Always", ("--read-back-max", "1"), 1)):
+            with self.subTest(read_back=read_back, flags=flags):
+                order = self.order({"s3": self.s3_location()}, verify="None", readBack=read_back)
+                report = self.run_worker("backup-worker", order, *flags)
+                self.assertTrue(report["ok"], report)
+                key = report["artifact"]["uri"].removeprefix(f"s3://{self.bucket}/")
+                self.assertEqual(self.s3.reads(key), reads)
+
+    def test_ages_count_also_while_backups_fail(self):
+        destination = {"s3": self.s3_location()}
+        schedule = {"name": "often", "uid": "schedule-uid"}
+        for _ in range(3):
+            order = self.order(destination, verify="Hash")
+            order["schedule"] = schedule
+            self.assertTrue(self.run_worker("backup-worker", order)["ok"])
+        nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+        order = self.order(destination, endpoints=[nobody])
+        order["schedule"] = schedule
+        order["retention"] = {"keepLast": 1, "minKeep": 1}
+        failed = self.run_worker("backup-worker", order)
+        self.assertEqual((failed["reason"], failed["pruned"]), ("NoMember", 0), failed)
+        order["retention"] = {"keepLast": 7, "minKeep": 2, "maxAge": "0s"}
+        failed = self.run_worker("backup-worker", order)
+        self.assertEqual((failed["reason"], failed["pruned"]), ("NoMember", 1), failed)
+        self.assertEqual(len(self.s3.files(self.bucket)), 4, "the least number stays")
+
+    # ---- TLS.
+
+    def secure_store(self, **names):
+        authority = Authority(self.dir, "authority")
+        store = S3Server(os.path.join(self.dir, "secure"), *authority.issue("server", **names))
+        store.__enter__()
+        self.addCleanup(store.__exit__)
+        store.make_bucket(self.bucket)
+        return store, authority
+
+    def secure_location(self, store, bundle):
+        return {"s3": self.s3_location(endpoint=store.endpoint,
+                                       caBundle={"configMap": {"name": "ca", "key": bundle}})}
+
+    def test_a_store_behind_tls(self):
+        store, _ = self.secure_store()
+        report = self.take(self.secure_location(store, "authority.crt"), compression="None",
+                           verify="Hash")
+        key = report["artifact"]["uri"].removeprefix(f"s3://{self.bucket}/")
+        self.assertEqual(store.files(self.bucket), [key, key + ".json"])
+        source = {"s3": {**self.secure_location(store, "authority.crt")["s3"], "key": key}}
+        self.assertTrue(self.try_restore(source)["ok"])
+
+    def test_who_signed_the_certificate_must_be_trusted(self):
+        store, _ = self.secure_store()
+        Authority(self.dir, "stranger")
+        with open(os.path.join(self.dir, "garbage.crt"), "w", encoding="utf-8") as file:
+            file.write("no certificate")
+        wrong = self.refused(self.secure_location(store, "stranger.crt"))
+        self.assertEqual(wrong["reason"], "CertificateRefused", wrong)
+        self.assertIn("put the authority that signed it into caBundle", wrong["message"])
+        none = self.refused({"s3": self.s3_location(endpoint=store.endpoint)})
+        self.assertEqual(none["reason"], "CertificateRefused", none)
+        self.assertIn("give caBundle", none["message"])
+        garbage = self.refused(self.secure_location(store, "garbage.crt"))
+        self.assertEqual(garbage["reason"], "CertificateRefused", garbage)
+        self.assertIn("PEM", garbage["message"])
+        absent = self.refused(self.secure_location(store, "absent.crt"))
+        self.assertEqual(absent["reason"], "CaBundleMissing", absent)
+        self.assertEqual(store.files(self.bucket), [])
+
+    def test_the_certificate_must_be_made_out_to_the_host(self):
+        store, _ = self.secure_store(host="DNS:elsewhere.example")
+        wrong = self.refused(self.secure_location(store, "authority.crt"))
+        self.assertEqual(wrong["reason"], "CertificateRefused", wrong)
+        self.assertIn("host name", wrong["message"])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
     with S3Server(folder) as s3:
         s3.endpoint, s3.ACCESS_KEY, s3.SECRET_KEY
         s3.make_bucket("b")    # objects are files in <folder>/b
+
+With the files of a certificate and its key it is served by TLS.
 """
 
 import os
@@ -35,9 +37,11 @@ class S3Server:
     ACCESS_KEY = "test-access"
     SECRET_KEY = "test-secret-key"
 
-    def __init__(self, folder):
+    def __init__(self, folder, certificate=None, key=None):
         self.folder = folder
         self.log_path = folder + ".log"
+        self.access_log = folder + ".access"
+        self.tls = ["--cert", certificate, "--key", key] if certificate else []
         self.process = None
         self.port = None
 
@@ -59,7 +63,8 @@ class S3Server:
                            ROOT_SECRET_KEY=self.SECRET_KEY)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [program(), "--port", f"127.0.0.1:{self.port}", "posix", self.folder],
+                [program(), "--port", f"127.0.0.1:{self.port}", "--access-log", self.access_log,
+                 *self.tls, "posix", self.folder],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -74,7 +79,7 @@ class S3Server:
 
     @property
     def endpoint(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def make_bucket(self, name):
         os.makedirs(os.path.join(self.folder, name))
@@ -93,6 +98,11 @@ class S3Server:
         """Files of multipart uploads that were neither finished nor aborted."""
         root = os.path.join(self.folder, bucket, ".sgwtmp")
         return sorted(name for _, _, names in os.walk(root) for name in names)
+
+    def reads(self, key):
+        """How often an object's content was asked for."""
+        with open(self.access_log, encoding="utf-8") as log:
+            return sum(f" s3_GetObject {key} " in line for line in log)
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as log:

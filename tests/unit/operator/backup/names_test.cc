@@ -125,6 +125,26 @@ TEST(BackupOrder, ComesBackAsItWas) {
   EXPECT_FALSE(ParseOrder("{}").ok());
 }
 
+TEST(BackupOrder, OfARestoreSaysWhereToUnlessItIsATrial) {
+  RestoreOrder order;
+  order.member.spec.restore_from.emplace();
+  order.member.spec.restore_from->from.pvc = model::VolumePath{.claim_name = "c"};
+  order.sha256 = "ab";
+  EXPECT_FALSE(ParseRestoreOrder(WriteRestoreOrder(order)).ok());
+  order.is_trial = true;
+  const auto parsed = ParseRestoreOrder(WriteRestoreOrder(order));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_TRUE(parsed->is_trial);
+  EXPECT_EQ(parsed->sha256, "ab");
+}
+
+TEST(BackupOrder, StagesHaveNames) {
+  for (const auto stage : {Stage::kSnapshot, Stage::kVerify, Stage::kStore}) {
+    EXPECT_EQ(ParseStage(ToText(stage)), stage);
+  }
+  EXPECT_FALSE(ParseStage("upload"));
+}
+
 TEST(BackupReport, FitsIntoATerminationMessage) {
   Report report{.is_ok = true, .reason = "Unverified"};
   for (int i = 0; i < 3000; ++i) report.message += "ü\"";

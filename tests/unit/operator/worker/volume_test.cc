@@ -71,11 +71,22 @@ struct PruneTest : VolumeTest {
     ASSERT_TRUE(store.PutText(manifest.key + ".json", backup::WriteManifest(manifest)).ok());
   }
   backup::Report Run(int keep) {
-    backup::Report report;
+    backup::Report report{.is_ok = true};
     Prune(store, "n/c/", "u", {.keep_last = keep}, Day(9), report);
     return report;
   }
 };
+
+TEST_F(PruneTest, AfterAFailedBackupOnlyWhatIsTooOldGoes) {
+  for (const int day : {1, 2, 7, 8}) PutBackup(day, "u");
+  backup::Report failed;
+  Prune(store, "n/c/", "u", {.keep_last = 1}, Day(9), failed);
+  EXPECT_EQ(failed.pruned, 0);
+  Prune(store, "n/c/", "u", {.keep_last = 1, .max_age = std::chrono::days(5)}, Day(9), failed);
+  EXPECT_EQ(failed.pruned, 2);
+  EXPECT_EQ(Get(KeyOf(2)), "BadObject");
+  EXPECT_EQ(Get(KeyOf(7)), "data");
+}
 
 TEST_F(PruneTest, DeletesTheOldestOfItsOwnOnly) {
   PutBackup(1, "u");
