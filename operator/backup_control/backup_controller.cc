@@ -8,6 +8,7 @@
 
 #include "operator/backup/naming.h"
 #include "operator/backup_control/names.h"
+#include "operator/backup_control/needs.h"
 #include "operator/backup_control/report.h"
 #include "operator/desired/kinds.h"
 #include "server/base/log.h"
@@ -21,8 +22,7 @@ using kube::Json;
 using model::ConditionStatus;
 using Phase = model::EtcdBackupStatusPhase;
 
-constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(3);
-constexpr std::chrono::seconds kPollRunning{5};
+constexpr std::chrono::seconds kPollRunning{2};
 constexpr std::chrono::seconds kPollWaiting{10};
 constexpr std::chrono::seconds kFirstRetry{10};
 constexpr std::chrono::seconds kRetryMax{300};
@@ -64,34 +64,16 @@ std::vector<kube::Controller::Watched> BackupController::watched() const {
        }}};
 }
 
-kube::WorkQueue::Result BackupController::Reconcile(const kube::WorkKey& key,
-                                                    const std::stop_token&) {
-  auto object = context_.client.Get(desired::kBackups, {key.ns, key.name});
-  if (kube::Is(object.status(), ApiErrc::kNotFound)) return {};
-  if (!object.ok()) return {object.status(), {}};
-  auto parsed = model::ParseEtcdBackup(object->json());
-  if (!parsed.ok()) {
-    Tell(context_, *object,
-         {"SpecInvalid", "Read", std::string(base::MessageOf(parsed.status())), true});
-    return {};
-  }
-  Look look{.object = *object,
-            .backup = *parsed,
-            .status = parsed->status,
-            .now = kube::FormatTime(context_.clock.WallNow())};
-  if (!context_.may_act(kCallTimeout)) return {absl::OkStatus(), kPollRunning};
-  if (object->is_deleting()) return Delete(look);
+BackupController::Result BackupController::Act(Look& look) {
   if (IsFinal(look.status)) return Expire(look);
-  look.status.observed_generation = look.backup.metadata.generation;
-  Result result = Advance(look);
-  const absl::Status written = WriteStatus(look);
-  return result.status.ok() && !written.ok() ? Result{written, {}} : result;
+  look.status.observed_generation = look.model.metadata.generation;
+  return Advance(look);
 }
 
 BackupController::Result BackupController::Advance(Look& look) {
-  if (look.backup.spec.deletion_policy == model::EtcdBackupSpecDeletionPolicy::kDelete &&
-      std::find(look.backup.metadata.finalizers.begin(), look.backup.metadata.finalizers.end(),
-                kDataFinalizer) == look.backup.metadata.finalizers.end()) {
+  if (look.model.spec.deletion_policy == model::EtcdBackupSpecDeletionPolicy::kDelete &&
+      std::find(look.model.metadata.finalizers.begin(), look.model.metadata.finalizers.end(),
+                kDataFinalizer) == look.model.metadata.finalizers.end()) {
     const auto added = context_.client.PatchLocked(
         desired::kBackups, look.object.key(),
         [](const kube::Object& current) -> absl::StatusOr<Json> {
@@ -117,11 +99,11 @@ BackupController::Result BackupController::Advance(Look& look) {
 }
 
 BackupController::Result BackupController::Begin(Look& look) {
-  const auto missing = MissingPart(look);
+  const auto missing = Missing(look);
   if (!missing.ok()) return {missing.status(), {}};
   if (!missing->empty()) {
-    const auto timeout = backup::ParseDuration(look.backup.spec.timeout);
-    if (timeout && Since(look.backup.metadata.creation_timestamp, context_.clock) > *timeout) {
+    const auto timeout = backup::ParseDuration(look.model.spec.timeout);
+    if (timeout && Since(look.model.metadata.creation_timestamp, context_.clock) > *timeout) {
       return Fail(look, "DependencyMissing", *missing);
     }
     return Wait(look, "DependencyMissing", *missing);
@@ -129,7 +111,7 @@ BackupController::Result BackupController::Begin(Look& look) {
   look.status.attempt = look.status.attempt.value_or(0) + 1;
   look.status.job = backup::JobNameOf(look.object.name(), look.object.uid(), *look.status.attempt);
   look.status.phase = Phase::kRunning;
-  if (!look.status.start_time) look.status.start_time = look.now;
+  if (!look.status.start_time) look.status.start_time = look.now_text;
   SetReady(look, ConditionStatus::kFalse, "Running", "");
   // First what is meant, then the deed: a Job that nobody knows of would be a second try.
   if (const absl::Status written = WriteStatus(look); !written.ok()) return {written, {}};
@@ -139,36 +121,40 @@ BackupController::Result BackupController::Begin(Look& look) {
   }
   Tell(context_, look.object,
        {"BackupStarted", "Backup",
-        fmt::format("backup of {}, try {}", ClusterOf(look.backup), *look.status.attempt)});
+        fmt::format("backup of {}, try {}", ClusterOf(look.model), *look.status.attempt)});
   return {absl::OkStatus(), kPollRunning};
 }
 
 BackupController::Result BackupController::Follow(Look& look, const kube::Object& job) {
-  const auto pod = PodOf(job);
+  const auto pod = PodOf(context_.client, job);
   if (!pod.ok()) return {pod.status(), {}};
   const std::string waiting = *pod ? WaitingReason(**pod) : "";
+  look.status.phase = *pod ? PhaseOf(**pod) : Phase::kRunning;
   look.status.message.reset();
   if (!waiting.empty()) look.status.message = waiting;
-  SetReady(look, ConditionStatus::kFalse, waiting.empty() ? "Running" : "PodPending", waiting);
+  SetReady(look, ConditionStatus::kFalse,
+           waiting.empty() ? model::ToText(*look.status.phase) : "PodPending", waiting);
   return {absl::OkStatus(), kPollRunning};
 }
 
 BackupController::Result BackupController::Collect(Look& look, const kube::Object& job) {
-  const auto pod = PodOf(job);
+  const auto pod = PodOf(context_.client, job);
   if (!pod.ok()) return {pod.status(), {}};
-  const auto report = backup::ParseReport(*pod ? TerminationMessage(**pod, kWorkerContainer) : "");
+  const auto report = ReportOf(*pod ? **pod : Json::object());
   if (report.ok() && report->is_ok) return Finish(look, *report);
   if (report.ok()) return AfterFailure(look, job, *report);
   if (IsPastDeadline(job)) {
     return AfterFailure(look, job,
                         {.reason = "DeadlineExceeded",
                          .message = fmt::format("it took longer than spec.timeout ({}); raise it",
-                                                look.backup.spec.timeout)});
+                                                look.model.spec.timeout)});
   }
   return AfterFailure(look, job,
                       {.reason = "WorkerDied",
-                       .message = "the pod of the backup ended without a report (evicted, "
-                                  "killed, or out of memory: see spec.resources)"});
+                       .message = fmt::format("the pod of the backup ended without a report{} "
+                                              "(evicted, killed, or out of memory: see "
+                                              "spec.resources)",
+                                              *pod ? DeathOf(**pod) : "")});
 }
 
 BackupController::Result BackupController::AfterFailure(Look& look, const kube::Object& job,
@@ -176,7 +162,8 @@ BackupController::Result BackupController::AfterFailure(Look& look, const kube::
   const std::int32_t attempt = look.status.attempt.value_or(1);
   LOG_WARN("a try of a backup failed", {"backup", look.object.name()}, {"try", attempt},
            {"reason", report.reason}, {"error", report.message});
-  if (report.is_final || attempt > look.backup.spec.retries) {
+  TellPruned(look, report);
+  if (report.is_final || attempt > look.model.spec.retries) {
     return Fail(look, report.reason, report.message);
   }
   look.status.phase = Phase::kPending;
@@ -192,7 +179,7 @@ BackupController::Result BackupController::AfterFailure(Look& look, const kube::
 
 BackupController::Result BackupController::Finish(Look& look, const backup::Report& report) {
   look.status.phase = Phase::kCompleted;
-  look.status.completion_time = look.now;
+  look.status.completion_time = look.now_text;
   look.status.artifact = report.artifact;
   look.status.verification = report.verification;
   look.status.message.reset();
@@ -206,7 +193,7 @@ BackupController::Result BackupController::Finish(Look& look, const backup::Repo
                is_verified                  ? "Passed"
                : result == backup::kSkipped ? "Skipped"
                                             : "Unverified",
-               report.message, look.backup.metadata.generation, look.now);
+               report.message, look.model.metadata.generation, look.now_text);
   if (const absl::Status written = WriteStatus(look); !written.ok()) return {written, {}};
   Count(look, true);
   const std::string uri = report.artifact ? report.artifact->uri.value_or("") : "";
@@ -216,6 +203,11 @@ BackupController::Result BackupController::Finish(Look& look, const backup::Repo
   } else if (result == backup::kFailed) {
     Tell(context_, look.object, {"BackupFailed", "Verify", report.message, true});
   }
+  TellPruned(look, report);
+  return Expire(look);
+}
+
+void BackupController::TellPruned(const Look& look, const backup::Report& report) {
   if (report.pruned > 0) {
     Tell(context_, look.object,
          {"BackupPruned", "Prune", fmt::format("{} old backups deleted", report.pruned)});
@@ -223,13 +215,12 @@ BackupController::Result BackupController::Finish(Look& look, const backup::Repo
   if (!report.prune_problem.empty()) {
     Tell(context_, look.object, {"BackupPruned", "Prune", report.prune_problem, true});
   }
-  return Expire(look);
 }
 
 BackupController::Result BackupController::Fail(Look& look, const std::string& reason,
                                                 const std::string& message) {
   look.status.phase = Phase::kFailed;
-  look.status.completion_time = look.now;
+  look.status.completion_time = look.now_text;
   look.status.message = message;
   SetReady(look, ConditionStatus::kFalse, reason, message);
   if (const absl::Status written = WriteStatus(look); !written.ok()) return {written, {}};
@@ -249,8 +240,8 @@ BackupController::Result BackupController::Wait(Look& look, std::string_view rea
 
 // Deletes the object once its time has come; what is stored stays or goes by deletionPolicy.
 BackupController::Result BackupController::Expire(const Look& look) {
-  if (!look.backup.spec.ttl_seconds_after_finished) return {};
-  const std::chrono::seconds ttl(*look.backup.spec.ttl_seconds_after_finished);
+  if (!look.model.spec.ttl_seconds_after_finished) return {};
+  const std::chrono::seconds ttl(*look.model.spec.ttl_seconds_after_finished);
   const auto left = ttl - Since(look.status.completion_time, context_.clock);
   if (left > std::chrono::nanoseconds(0)) return {absl::OkStatus(), left};
   return {context_.client.Delete(desired::kBackups, look.object.key(),
@@ -260,7 +251,7 @@ BackupController::Result BackupController::Expire(const Look& look) {
 
 void BackupController::Count(const Look& look, bool is_ok) {
   const auto seconds = std::chrono::duration<double>(Since(look.status.start_time, context_.clock));
-  metrics_.CountBackup(look.object.ns(), ClusterOf(look.backup), ScheduleOf(look.object), is_ok,
+  metrics_.CountBackup(look.object.ns(), ClusterOf(look.model), ScheduleOf(look.object), is_ok,
                        look.status.artifact ? look.status.artifact->stored_size.value_or(0) : 0,
                        seconds.count());
 }

@@ -7,7 +7,9 @@
 
 #include "operator/backup/naming.h"
 #include "operator/backup_control/backup_controller.h"
+#include "operator/backup_control/job_parts.h"
 #include "operator/backup_control/names.h"
+#include "operator/backup_control/needs.h"
 #include "operator/backup_control/report.h"
 #include "operator/desired/kinds.h"
 #include "operator/desired/urls.h"
@@ -24,41 +26,20 @@ using kube::Json;
 
 constexpr std::chrono::seconds kPollDelete{5};
 
-// A sentence when the object is not there.
-absl::StatusOr<std::string> Missing(kube::Client& client, const kube::Resource& resource,
-                                    const kube::ObjectKey& key, std::string_view what) {
-  const auto object = client.Get(resource, key);
-  if (kube::Is(object.status(), ApiErrc::kNotFound)) {
-    return fmt::format("there is no {} {} in this namespace; create it, or correct {}",
-                       resource.kind, key.name, what);
-  }
-  RETURN_IF_ERROR(object.status());
-  return std::string();
-}
-
 }  // namespace
 
-absl::StatusOr<std::string> BackupController::MissingPart(const Look& look) {
-  const std::string& ns = look.object.ns();
-  const model::BackupTemplate& spec = look.backup.spec;
-  if (!look.backup.spec.cluster_ref) return std::string("clusterRef must name an EtcdCluster");
-  ASSIGN_OR_RETURN(std::string missing,
-                   Missing(context_.client, desired::kClusters,
-                           {ns, look.backup.spec.cluster_ref->name}, "clusterRef"));
-  if (missing.empty() && spec.destination.pvc) {
-    ASSIGN_OR_RETURN(missing, Missing(context_.client, kube::kVolumeClaims,
-                                      {ns, spec.destination.pvc->claim_name}, "destination.pvc"));
-  }
-  if (missing.empty() && spec.destination.s3 && spec.destination.s3->credentials_secret_ref) {
-    ASSIGN_OR_RETURN(missing, Missing(context_.client, kube::kSecrets,
-                                      {ns, spec.destination.s3->credentials_secret_ref->name},
-                                      "destination.s3.credentialsSecretRef"));
-  }
-  return missing;
+absl::StatusOr<std::string> BackupController::Missing(const Look& look) {
+  const auto& cluster = look.model.spec.cluster_ref;
+  if (!cluster) return std::string("clusterRef must name an EtcdCluster");
+  ASSIGN_OR_RETURN(const std::string missing,
+                   MissingObject(context_.client, desired::kClusters,
+                                 {look.object.ns(), cluster->name}, "clusterRef"));
+  if (!missing.empty()) return missing;
+  return MissingPart(context_.client, look.object.ns(), look.model.spec.destination, "destination");
 }
 
 absl::StatusOr<std::vector<std::string>> BackupController::EndpointsOf(const Look& look) {
-  const std::string& name = look.backup.spec.cluster_ref->name;
+  const std::string& name = look.model.spec.cluster_ref->name;
   ASSIGN_OR_RETURN(const kube::Object object,
                    context_.client.Get(desired::kClusters, {look.object.ns(), name}));
   ASSIGN_OR_RETURN(const model::EtcdCluster cluster, model::ParseEtcdCluster(object.json()));
@@ -83,7 +64,7 @@ absl::StatusOr<backup::Order> BackupController::MakeOrder(const Look& look,
   order.backup.metadata.name = look.object.name();
   order.backup.metadata.namespace_ = look.object.ns();
   order.backup.metadata.uid = std::string(look.object.uid());
-  order.backup.spec = look.backup.spec;
+  order.backup.spec = look.model.spec;
   if (kind != backup::OrderKind::kBackup) {
     order.backup.status.artifact = look.status.artifact;
     return order;
@@ -105,37 +86,17 @@ absl::StatusOr<backup::Order> BackupController::MakeOrder(const Look& look,
 absl::Status BackupController::CreateJob(const Look& look, const std::string& name,
                                          backup::OrderKind kind) {
   ASSIGN_OR_RETURN(const backup::Order order, MakeOrder(look, kind));
-  const Json body = JobBody(name, order, std::string(look.object.uid()), options_.pod);
+  JobOptions job{.name = name, .owner_uid = std::string(look.object.uid())};
+  if (const auto& cluster = look.model.spec.cluster_ref) {
+    ASSIGN_OR_RETURN(job.pull_secrets,
+                     PullSecretsOf(context_.client, {look.object.ns(), cluster->name}));
+  }
+  const Json body = BackupJob(order, job, options_.pod);
   return context_.client.CreateOwned(kube::kJobs, body).status();
 }
 
-// The pod of a Job; there is one at most, since it tries once.
-absl::StatusOr<std::optional<Json>> BackupController::PodOf(const kube::Object& job) {
-  ASSIGN_OR_RETURN(const kube::ObjectList pods,
-                   context_.client.List(
-                       kube::kPods, {.ns = job.ns(), .label_selector = "job-name=" + job.name()}));
-  for (const kube::Object& pod : pods.items) {
-    if (pod.controller_uid() == job.uid()) return std::optional<Json>(pod.json());
-  }
-  return std::optional<Json>();
-}
-
-void BackupController::SetReady(Look& look, model::ConditionStatus status, std::string_view reason,
-                                const std::string& message) {
-  SetCondition(look.status.conditions, "Ready", status, reason, message,
-               look.backup.metadata.generation, look.now);
-}
-
-absl::Status BackupController::WriteStatus(Look& look) {
-  if (look.status == look.backup.status) return absl::OkStatus();
-  RETURN_IF_ERROR(ApplyStatus(context_.client, desired::kBackups, look.object,
-                              model::ToJson(look.status), kStatusManager));
-  look.backup.status = look.status;
-  return absl::OkStatus();
-}
-
 BackupController::Result BackupController::Delete(Look& look) {
-  const auto& finalizers = look.backup.metadata.finalizers;
+  const auto& finalizers = look.model.metadata.finalizers;
   if (std::find(finalizers.begin(), finalizers.end(), kDataFinalizer) == finalizers.end()) {
     return {};  // the garbage collector takes the Jobs
   }
@@ -165,9 +126,8 @@ BackupController::Result BackupController::Delete(Look& look) {
   const JobState state = StateOf(*job);
   if (state == JobState::kComplete) return release();
   if (state == JobState::kRunning) return {absl::OkStatus(), kPollDelete};
-  const auto pod = PodOf(*job);
-  const auto report =
-      backup::ParseReport(pod.ok() && *pod ? TerminationMessage(**pod, kWorkerContainer) : "");
+  const auto pod = PodOf(context_.client, *job);
+  const auto report = ReportOf(pod.ok() && *pod ? **pod : Json::object());
   if (report.ok() && report->reason == "BackupForeign")
     return release();  // it is not ours any more
   Tell(context_, look.object,

@@ -10,7 +10,7 @@ std::vector<std::unique_ptr<kube::Controller>> BackupControllers(
   std::vector<std::unique_ptr<kube::Controller>> controllers;
   controllers.push_back(std::make_unique<BackupController>(context, options, metrics));
   controllers.push_back(std::make_unique<ScheduleController>(context, metrics));
-  controllers.push_back(std::make_unique<RestoreController>(context, metrics));
+  controllers.push_back(std::make_unique<RestoreController>(context, options.pod, metrics));
   return controllers;
 }
 

@@ -1,20 +1,14 @@
 #include "operator/backup_control/pod_parts.h"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "operator/backup/naming.h"
 #include "operator/backup_control/names.h"
-#include "operator/desired/pod.h"
-#include "operator/model/group.h"
 
 namespace etcd::backup_control {
 namespace {
 
-constexpr int kJobTtlSeconds = 3600;
-constexpr std::int64_t kTimeoutSeconds = 900;
 // The program, where the image has it.
 constexpr char kProgram[] = "/usr/local/bin/etcd-operator";
 
@@ -34,18 +28,6 @@ Json ResourcesOf(const std::optional<model::ResourceRequirements>& wanted) {
   return json;
 }
 
-Json Container(std::string_view name, Json args, const Json& mounts, const PodOptions& options) {
-  Json container = {{"name", name},
-                    {"image", options.operator_image},
-                    {"command", Json::array({kProgram})},
-                    {"args", std::move(args)},
-                    {"securityContext", ContainerSecurity()},
-                    {"terminationMessagePolicy", "File"},
-                    {"volumeMounts", mounts}};
-  if (!options.image_pull_policy.empty()) container["imagePullPolicy"] = options.image_pull_policy;
-  return container;
-}
-
 const Json& ListAt(const Json& json, kube::JsonPath path) {
   static const Json kNone = Json::array();
   const Json* const found = kube::Find(json, path);
@@ -63,35 +45,20 @@ const Json* TrueCondition(const kube::Object& job, std::string_view type) {
   return nullptr;
 }
 
-Json PodSpec(const backup::Order& order, const Mounts& mounts, const PodOptions& options) {
-  Json container =
-      Container(kWorkerContainer, Json::array({"backup-worker", backup::WriteOrder(order)}),
-                mounts.mounts, options);
-  container["resources"] = ResourcesOf(order.backup.spec.resources);
-  return {{"restartPolicy", "Never"},
-          {"automountServiceAccountToken", false},
-          {"enableServiceLinks", false},
-          {"securityContext",
-           {{"runAsNonRoot", true},
-            {"runAsUser", desired::kUser},
-            {"runAsGroup", desired::kUser},
-            {"fsGroup", desired::kUser},
-            {"fsGroupChangePolicy", "OnRootMismatch"},
-            {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
-          {"containers", Json::array({std::move(container)})},
-          {"volumes", mounts.volumes}};
+// The status of this container, init containers too; null when there is none.
+const Json* StatusOf(const Json& pod, std::string_view container) {
+  for (const char* const list : {"containerStatuses", "initContainerStatuses"}) {
+    for (const Json& status : ListAt(pod, {"status", list})) {
+      if (kube::TextAt(status, {"name"}) == container) return &status;
+    }
+  }
+  return nullptr;
 }
 
-Json LabelsOf(const backup::Order& order) {
-  const std::string cluster =
-      order.backup.spec.cluster_ref ? order.backup.spec.cluster_ref->name : "";
-  // The name lets it through the network policies of members, as the operator itself.
-  return {{"app.kubernetes.io/name", model::kManager},
-          {"app.kubernetes.io/component", "backup"},
-          {"app.kubernetes.io/managed-by", model::kManager},
-          // Names of objects may be longer than labels.
-          {std::string(kBackupLabel), backup::UidPart(order.backup.metadata.uid)},
-          {std::string(kBackupOfLabel), cluster}};
+bool HasBegun(const Json& pod, std::string_view container) {
+  const Json* const status = StatusOf(pod, container);
+  return status != nullptr && (kube::Find(*status, {"state", "running"}) != nullptr ||
+                               kube::Find(*status, {"state", "terminated"}) != nullptr);
 }
 
 }  // namespace
@@ -126,39 +93,32 @@ Mounts MountsOf(const model::BackupDestination& destination, bool is_read_only) 
   return mounts;
 }
 
+model::BackupDestination DestinationOf(const model::RestoreSource& source) {
+  model::BackupDestination destination;
+  if (source.s3) destination.s3 = *source.s3;
+  destination.pvc = source.pvc;
+  return destination;
+}
+
 Json ContainerSecurity() {
   return {{"allowPrivilegeEscalation", false},
           {"readOnlyRootFilesystem", true},
           {"capabilities", {{"drop", Json::array({"ALL"})}}}};
 }
 
-Json JobBody(const std::string& name, const backup::Order& order, const std::string& uid,
-             const PodOptions& options) {
-  Mounts mounts = MountsOf(order.backup.spec.destination, false);
-  mounts.Add("scratch", backup::kScratchDir, {{"emptyDir", Json::object()}}, false);
-  const auto timeout = backup::ParseDuration(order.backup.spec.timeout);
-  const std::int64_t seconds =
-      timeout ? std::chrono::ceil<std::chrono::seconds>(*timeout).count() : kTimeoutSeconds;
-  const Json labels = LabelsOf(order);
-  const Json owner = {{"apiVersion", model::kApiVersion},
-                      {"kind", model::EtcdBackup::kKind},
-                      {"name", order.backup.metadata.name},
-                      {"uid", uid},
-                      {"controller", true},
-                      {"blockOwnerDeletion", true}};
-  return {{"apiVersion", "batch/v1"},
-          {"kind", "Job"},
-          {"metadata",
-           {{"name", name},
-            {"namespace", order.backup.metadata.namespace_},
-            {"labels", labels},
-            {"ownerReferences", Json::array({owner})}}},
-          {"spec",
-           {{"backoffLimit", 0},
-            {"activeDeadlineSeconds", std::max<std::int64_t>(seconds, 1)},
-            {"ttlSecondsAfterFinished", kJobTtlSeconds},
-            {"template",
-             {{"metadata", {{"labels", labels}}}, {"spec", PodSpec(order, mounts, options)}}}}}};
+Json WorkerContainer(std::string_view name, Json args, const Json& mounts,
+                     const std::optional<model::ResourceRequirements>& resources,
+                     const PodOptions& options) {
+  Json container = {{"name", name},
+                    {"image", options.operator_image},
+                    {"command", Json::array({kProgram})},
+                    {"args", std::move(args)},
+                    {"securityContext", ContainerSecurity()},
+                    {"terminationMessagePolicy", "File"},
+                    {"resources", ResourcesOf(resources)},
+                    {"volumeMounts", mounts}};
+  if (!options.image_pull_policy.empty()) container["imagePullPolicy"] = options.image_pull_policy;
+  return container;
 }
 
 Json RestoreContainer(const backup::RestoreOrder& order, const Mounts& mounts,
@@ -166,11 +126,9 @@ Json RestoreContainer(const backup::RestoreOrder& order, const Mounts& mounts,
                       const PodOptions& options) {
   Json all = mounts.mounts;
   all.push_back({{"name", data_volume}, {"mountPath", data_mount}});
-  Json container =
-      Container(kRestoreContainer,
-                Json::array({"restore-worker", backup::WriteRestoreOrder(order)}), all, options);
-  container["resources"] = ResourcesOf({});
-  return container;
+  return WorkerContainer(kRestoreContainer,
+                         Json::array({"restore-worker", backup::WriteRestoreOrder(order)}), all, {},
+                         options);
 }
 
 JobState StateOf(const kube::Object& job) {
@@ -191,15 +149,42 @@ bool IsPastDeadline(const kube::Object& job) {
 }
 
 std::string TerminationMessage(const Json& pod, std::string_view container) {
-  for (const char* const list : {"containerStatuses", "initContainerStatuses"}) {
-    for (const Json& status : ListAt(pod, {"status", list})) {
-      if (kube::TextAt(status, {"name"}) != container) continue;
-      const std::string_view now = kube::TextAt(status, {"state", "terminated", "message"});
-      if (!now.empty()) return std::string(now);
-      return std::string(kube::TextAt(status, {"lastState", "terminated", "message"}));
-    }
+  const Json* const status = StatusOf(pod, container);
+  if (status == nullptr) return {};
+  const std::string_view now = kube::TextAt(*status, {"state", "terminated", "message"});
+  return std::string(now.empty() ? kube::TextAt(*status, {"lastState", "terminated", "message"})
+                                 : now);
+}
+
+absl::StatusOr<backup::Report> ReportOf(const Json& pod) {
+  for (const std::string_view step : {kSnapshotContainer, kVerifyContainer}) {
+    auto report = backup::ParseReport(TerminationMessage(pod, step));
+    if (report.ok() && !report->is_ok) return report;
+  }
+  return backup::ParseReport(TerminationMessage(pod, kWorkerContainer));
+}
+
+std::string DeathOf(const Json& pod) {
+  const std::string_view evicted = kube::TextAt(pod, {"status", "reason"});
+  if (!evicted.empty()) {
+    return fmt::format(" ({}: {})", evicted, kube::TextAt(pod, {"status", "message"}));
+  }
+  for (const std::string_view container :
+       {kSnapshotContainer, kVerifyContainer, kWorkerContainer}) {
+    const Json* const status = StatusOf(pod, container);
+    const Json* const end =
+        status == nullptr ? nullptr : kube::Find(*status, {"state", "terminated"});
+    const std::string_view reason = end == nullptr ? "" : kube::TextAt(*end, {"reason"});
+    if (reason.empty() || kube::IntAt(*end, {"exitCode"}) == 0) continue;
+    return fmt::format(" ({}: {})", container, reason);
   }
   return {};
+}
+
+model::EtcdBackupStatusPhase PhaseOf(const Json& pod) {
+  using Phase = model::EtcdBackupStatusPhase;
+  if (HasBegun(pod, kWorkerContainer)) return Phase::kUploading;
+  return HasBegun(pod, kVerifyContainer) ? Phase::kVerifying : Phase::kRunning;
 }
 
 std::string WaitingReason(const Json& pod) {

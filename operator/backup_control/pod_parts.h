@@ -12,7 +12,7 @@
 #include "operator/kube/times.h"
 #include "operator/model/backup.h"
 
-// Bodies of what runs workers. Pure; fit for Pod Security "restricted".
+// Containers of workers, fit for Pod Security "restricted", and what their pods say. Pure.
 namespace etcd::backup_control {
 
 using kube::Json;
@@ -30,12 +30,15 @@ struct Mounts {
 };
 // What a worker needs to reach a bucket or a volume.
 Mounts MountsOf(const model::BackupDestination& destination, bool is_read_only);
+// The bucket or volume that a source is on.
+model::BackupDestination DestinationOf(const model::RestoreSource& source);
 
 Json ContainerSecurity();
 
-// A Job with one pod that tries once.
-Json JobBody(const std::string& name, const backup::Order& order, const std::string& uid,
-             const PodOptions& options);
+// A container of the operator's program with these arguments.
+Json WorkerContainer(std::string_view name, Json args, const Json& mounts,
+                     const std::optional<model::ResourceRequirements>& resources,
+                     const PodOptions& options);
 
 // The container of a restore, to be run before the server; `data_volume` is mounted at
 // `data_mount`.
@@ -54,6 +57,16 @@ bool IsPastDeadline(const kube::Object& job);
 // The termination message of the container of this name, init containers too; empty when it has not
 // ended yet.
 std::string TerminationMessage(const Json& pod, std::string_view container);
+
+// The report of a backup's or trial's pod: the failed one of a step, or that of the last container.
+// DataLoss when it ended without one.
+absl::StatusOr<backup::Report> ReportOf(const Json& pod);
+
+// How a pod ended that says nothing itself: " (verify: OOMKilled)"; empty when that is not known.
+std::string DeathOf(const Json& pod);
+
+// Where the pod of a backup stands, by the container that runs or ran last.
+model::EtcdBackupStatusPhase PhaseOf(const Json& pod);
 
 // Why a pod does not run yet: unschedulable, a volume that is not there, an image; empty when
 // nothing is known.

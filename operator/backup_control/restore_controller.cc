@@ -21,14 +21,13 @@ namespace {
 using kube::ApiErrc;
 using kube::Json;
 using model::ConditionStatus;
-using Phase = model::EtcdRestoreStatusPhase;
+using RestorePhase = model::EtcdRestoreStatusPhase;
 
-constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(3);
-constexpr std::chrono::seconds kPoll{5};
+constexpr std::chrono::seconds kRestorePoll{5};
 constexpr std::size_t kStepsMax = 64;
 
 bool IsFinal(const model::EtcdRestoreStatus& status) {
-  return status.phase == Phase::kCompleted || status.phase == Phase::kFailed;
+  return status.phase == RestorePhase::kCompleted || status.phase == RestorePhase::kFailed;
 }
 
 // The restore that made a cluster.
@@ -52,57 +51,43 @@ std::vector<kube::Controller::Watched> RestoreController::watched() const {
                [](const kube::Change& change) {
                  return KeysOfSelf(change, model::EtcdRestore::kKind);
                }},
-          {.resource = desired::kClusters, .label_selector = {}, .keys_of = KeysOfCluster}};
+          {.resource = desired::kClusters, .label_selector = {}, .keys_of = KeysOfCluster},
+          {.resource = kube::kJobs,
+           .label_selector = std::string(kBackupLabel),
+           .keys_of = [](const kube::Change& change) {
+             return KeysOfOwner(change, model::EtcdRestore::kKind);
+           }}};
 }
 
-kube::WorkQueue::Result RestoreController::Reconcile(const kube::WorkKey& key,
-                                                     const std::stop_token&) {
-  const auto object = context_.client.Get(desired::kRestores, {key.ns, key.name});
-  if (kube::Is(object.status(), ApiErrc::kNotFound)) return {};
-  if (!object.ok()) return {object.status(), {}};
-  if (object->is_deleting()) return {};
-  const auto parsed = model::ParseEtcdRestore(object->json());
-  if (!parsed.ok()) {
-    Tell(context_, *object,
-         {"SpecInvalid", "Read", std::string(base::MessageOf(parsed.status())), true});
-    return {};
-  }
-  if (IsFinal(parsed->status)) return {};
-  if (!context_.may_act(kCallTimeout)) return {absl::OkStatus(), kPoll};
-  Look look{.object = *object,
-            .restore = *parsed,
-            .status = parsed->status,
-            .now = kube::FormatTime(context_.clock.WallNow())};
-  look.status.observed_generation = look.restore.metadata.generation;
-  const Result result = Advance(look);
-  const absl::Status written = WriteStatus(look);
-  return result.status.ok() && !written.ok() ? Result{written, {}} : result;
+RestoreController::Result RestoreController::Act(Look& look) {
+  if (IsFinal(look.status)) return {};
+  look.status.observed_generation = look.model.metadata.generation;
+  return Advance(look);
 }
 
 RestoreController::Result RestoreController::Advance(Look& look) {
-  const model::EtcdRestoreSpec& spec = look.restore.spec;
+  const model::EtcdRestoreSpec& spec = look.model.spec;
   if (!spec.target.new_cluster || spec.source.survivor) {
     return Fail(look, "InvalidSpec",
                 "only new clusters are restored into, from a backup; write target.newCluster and "
                 "backupRef, s3 or pvc");
   }
   if (!look.status.start_time) {
-    look.status.start_time = look.now;
-    look.status.target = TargetOf(look.restore);
+    look.status.start_time = look.now_text;
+    look.status.target = TargetOf(look.model);
     look.status.type = "NewCluster";
-    Step(look, Phase::kValidating, "looking at the source and the target");
+    Step(look, RestorePhase::kValidating, "looking at the source and the target");
     Tell(context_, look.object,
-         {"RestoreStarted", "Restore", fmt::format("into {}", TargetOf(look.restore))});
+         {"RestoreStarted", "Restore", fmt::format("into {}", TargetOf(look.model))});
   }
   const auto cluster =
-      context_.client.Get(desired::kClusters, {look.object.ns(), TargetOf(look.restore)});
+      context_.client.Get(desired::kClusters, {look.object.ns(), TargetOf(look.model)});
   Result result;
   if (kube::Is(cluster.status(), ApiErrc::kNotFound)) {
-    result =
-        look.status.phase == Phase::kValidating
-            ? Validate(look)
-            : Fail(look, "ClusterGone",
-                   fmt::format("EtcdCluster {} was deleted meanwhile", TargetOf(look.restore)));
+    result = look.status.phase == RestorePhase::kValidating
+                 ? Validate(look)
+                 : Fail(look, "ClusterGone",
+                        fmt::format("EtcdCluster {} was deleted meanwhile", TargetOf(look.model)));
   } else if (!cluster.ok()) {
     return {cluster.status(), {}};
   } else if (cluster->annotation(kRestoreUidAnnotation) != look.object.uid()) {
@@ -110,7 +95,7 @@ RestoreController::Result RestoreController::Advance(Look& look) {
         look, "TargetExists",
         fmt::format("EtcdCluster {} exists already; restore into another name, or delete it "
                     "first",
-                    TargetOf(look.restore)));
+                    TargetOf(look.model)));
   } else {
     result = Follow(look, *cluster);
   }
@@ -125,52 +110,71 @@ RestoreController::Result RestoreController::Advance(Look& look) {
   return result;
 }
 
+absl::StatusOr<std::optional<StoredAt>> RestoreController::FindSource(Look& look) {
+  const model::RestoreFrom& from = look.model.spec.source;
+  if (!from.backup_ref) {
+    StoredAt stored;
+    stored.source.s3 = from.s3;
+    stored.source.pvc = from.pvc;
+    return std::optional(stored);
+  }
+  const std::string& name = from.backup_ref->name;
+  const auto object = context_.client.Get(desired::kBackups, {look.object.ns(), name});
+  if (kube::Is(object.status(), ApiErrc::kNotFound)) {
+    Wait(look, "SourceMissing", fmt::format("there is no EtcdBackup {} in this namespace", name));
+    return std::optional<StoredAt>();
+  }
+  RETURN_IF_ERROR(object.status());
+  const auto backup = model::ParseEtcdBackup(object->json());
+  if (!backup.ok()) {
+    Fail(look, "SourceUnusable", std::string(base::MessageOf(backup.status())));
+    return std::optional<StoredAt>();
+  }
+  const auto stored = FindStored(*backup);
+  if (stored.ok()) return std::optional(*stored);
+  const bool is_done = backup->status.phase == model::EtcdBackupStatusPhase::kCompleted ||
+                       backup->status.phase == model::EtcdBackupStatusPhase::kFailed;
+  const std::string why(base::MessageOf(stored.status()));
+  is_done ? Fail(look, "SourceUnusable", why) : Wait(look, "SourceNotReady", why);
+  return std::optional<StoredAt>();
+}
+
 RestoreController::Result RestoreController::Validate(Look& look) {
-  const model::EtcdRestoreSpec& spec = look.restore.spec;
+  const model::EtcdRestoreSpec& spec = look.model.spec;
   if (spec.bump_revision > 0 && !spec.mark_compacted) {
     return Fail(look, "InvalidSpec",
                 "bumpRevision needs markCompacted: true; or set bumpRevision to 0");
   }
-  if (spec.source.backup_ref) {
-    const std::string& name = spec.source.backup_ref->name;
-    const auto object = context_.client.Get(desired::kBackups, {look.object.ns(), name});
-    if (kube::Is(object.status(), ApiErrc::kNotFound)) {
-      return Wait(look, "SourceMissing",
-                  fmt::format("there is no EtcdBackup {} in this namespace", name));
-    }
-    if (!object.ok()) return {object.status(), {}};
-    const auto backup = model::ParseEtcdBackup(object->json());
-    if (!backup.ok())
-      return Fail(look, "SourceUnusable", std::string(base::MessageOf(backup.status())));
-    const bool is_done = backup->status.phase == model::EtcdBackupStatusPhase::kCompleted ||
-                         backup->status.phase == model::EtcdBackupStatusPhase::kFailed;
-    const auto stored = FindStored(*backup);
-    if (!stored.ok()) {
-      const std::string why(base::MessageOf(stored.status()));
-      return is_done ? Fail(look, "SourceUnusable", why) : Wait(look, "SourceNotReady", why);
-    }
+  const auto stored = FindSource(look);
+  if (!stored.ok()) return {stored.status(), {}};
+  if (!*stored) return {absl::OkStatus(), kRestorePoll};
+  if (spec.verify_first) {
+    const auto passed = HasPassedTrial(look, **stored);
+    if (!passed.ok()) return {passed.status(), {}};
+    if (!*passed) return {absl::OkStatus(), kRestorePoll};
   }
-  Step(look, Phase::kRestoring, fmt::format("EtcdCluster {} is made", TargetOf(look.restore)));
+  look.status.message.reset();
+  Step(look, RestorePhase::kRestoring, fmt::format("EtcdCluster {} is made", TargetOf(look.model)));
   if (const absl::Status made = MakeCluster(look); !made.ok()) {
     if (kube::Is(made, ApiErrc::kInvalid)) {
       return Fail(look, "InvalidSpec", std::string(base::MessageOf(made)));
     }
-    look.status = look.restore.status;  // it is tried again from the beginning
+    look.status = look.model.status;  // it is tried again from the beginning
     return {made, {}};
   }
-  return {absl::OkStatus(), kPoll};
+  return {absl::OkStatus(), kRestorePoll};
 }
 
 absl::Status RestoreController::MakeCluster(const Look& look) {
-  const model::ClusterTemplate& wanted = *look.restore.spec.target.new_cluster;
+  const model::ClusterTemplate& wanted = *look.model.spec.target.new_cluster;
   model::EtcdClusterSpec spec = wanted.spec;
   spec.bootstrap.emplace();
-  const model::RestoreFrom& source = look.restore.spec.source;
+  const model::RestoreFrom& source = look.model.spec.source;
   spec.bootstrap->from.backup_ref = source.backup_ref;
   spec.bootstrap->from.s3 = source.s3;
   spec.bootstrap->from.pvc = source.pvc;
-  spec.bootstrap->bump_revision = look.restore.spec.bump_revision;
-  spec.bootstrap->mark_compacted = look.restore.spec.mark_compacted;
+  spec.bootstrap->bump_revision = look.model.spec.bump_revision;
+  spec.bootstrap->mark_compacted = look.model.spec.mark_compacted;
   Json annotations = Json::object();
   for (const auto& [name, value] : wanted.annotations) annotations[name] = value;
   annotations[std::string(kRestoreAnnotation)] = look.object.name();
@@ -193,16 +197,16 @@ absl::Status RestoreController::MakeCluster(const Look& look) {
 RestoreController::Result RestoreController::Follow(Look& look, const kube::Object& object) {
   const auto cluster = model::ParseEtcdCluster(object.json());
   if (!cluster.ok()) return {cluster.status(), {}};
-  if (look.status.phase == Phase::kValidating) {  // made before a crash
-    Step(look, Phase::kRestoring, fmt::format("EtcdCluster {} is made", object.name()));
+  if (look.status.phase == RestorePhase::kValidating) {  // made before a crash
+    Step(look, RestorePhase::kRestoring, fmt::format("EtcdCluster {} is made", object.name()));
   }
   const auto is_over = ReadSeed(look, object.name());
   if (!is_over.ok()) return {is_over.status(), {}};
   if (*is_over) return {};
   const model::EtcdClusterStatus& status = cluster->status;
   const bool has_begun = status.cluster_id.has_value() && !status.cluster_id->empty();
-  if (has_begun && look.status.phase == Phase::kRestoring) {
-    Step(look, Phase::kGrowing,
+  if (has_begun && look.status.phase == RestorePhase::kRestoring) {
+    Step(look, RestorePhase::kGrowing,
          fmt::format("the first member runs as cluster {}", *status.cluster_id));
   }
   const model::Condition* const available = FindCondition(status.conditions, "Available");
@@ -214,9 +218,9 @@ RestoreController::Result RestoreController::Follow(Look& look, const kube::Obje
   }
   const std::string message = look.status.message.value_or(
       fmt::format("{} of {} members are ready", status.ready_replicas.value_or(0), wanted));
-  SetCondition(look.status.conditions, "Ready", ConditionStatus::kFalse, "Restoring", message,
-               look.restore.metadata.generation, look.now);
-  return {absl::OkStatus(), kPoll};
+  const std::string reason = look.seed_problem.empty() ? "Restoring" : look.seed_problem;
+  SetReady(look, ConditionStatus::kFalse, reason, message);
+  return {absl::OkStatus(), kRestorePoll};
 }
 
 absl::StatusOr<bool> RestoreController::ReadSeed(Look& look, const std::string& cluster) {
@@ -234,41 +238,43 @@ absl::StatusOr<bool> RestoreController::ReadSeed(Look& look, const std::string& 
       continue;
     }
     look.status.message = report->message;
+    look.seed_problem = report->reason;
     if (report->is_final) {
       Fail(look, report->reason,
            fmt::format("{}; delete EtcdCluster {} and make another EtcdRestore", report->message,
                        cluster));
       return true;
     }
+    Tell(
+        context_, look.object,
+        {"RestoreFailed", "Restore", fmt::format("{}: {}", report->reason, report->message), true});
   }
   return false;
 }
 
-void RestoreController::Step(Look& look, Phase phase, const std::string& message) {
+void RestoreController::Step(Look& look, RestorePhase phase, const std::string& message) {
   look.status.phase = phase;
   if (look.status.steps.size() < kStepsMax) {
-    look.status.steps.push_back({.at = look.now, .message = message});
+    look.status.steps.push_back({.at = look.now_text, .message = message});
   }
   SetCondition(look.status.conditions, "Ready", ConditionStatus::kFalse,
-               std::string(model::ToText(phase)), message, look.restore.metadata.generation,
-               look.now);
+               std::string(model::ToText(phase)), message, look.model.metadata.generation,
+               look.now_text);
 }
 
 RestoreController::Result RestoreController::Wait(Look& look, std::string_view reason,
                                                   const std::string& message) {
   look.status.message = message;
-  SetCondition(look.status.conditions, "Ready", ConditionStatus::kFalse, reason, message,
-               look.restore.metadata.generation, look.now);
-  return {absl::OkStatus(), kPoll};
+  SetReady(look, ConditionStatus::kFalse, reason, message);
+  return {absl::OkStatus(), kRestorePoll};
 }
 
 RestoreController::Result RestoreController::Fail(Look& look, std::string_view reason,
                                                   const std::string& message) {
-  Step(look, Phase::kFailed, message);
-  look.status.completion_time = look.now;
+  Step(look, RestorePhase::kFailed, message);
+  look.status.completion_time = look.now_text;
   look.status.message = message;
-  SetCondition(look.status.conditions, "Ready", ConditionStatus::kFalse, reason, message,
-               look.restore.metadata.generation, look.now);
+  SetReady(look, ConditionStatus::kFalse, reason, message);
   if (const absl::Status written = WriteStatus(look); !written.ok()) return {written, {}};
   metrics_.CountRestore(false);
   Tell(context_, look.object,
@@ -277,25 +283,16 @@ RestoreController::Result RestoreController::Fail(Look& look, std::string_view r
 }
 
 RestoreController::Result RestoreController::Complete(Look& look) {
-  Step(look, Phase::kCompleted, "all members are ready");
-  look.status.completion_time = look.now;
+  Step(look, RestorePhase::kCompleted, "all members are ready");
+  look.status.completion_time = look.now_text;
   look.status.message.reset();
-  SetCondition(look.status.conditions, "Ready", ConditionStatus::kTrue, "Completed", "",
-               look.restore.metadata.generation, look.now);
+  SetReady(look, ConditionStatus::kTrue, "Completed", "");
   if (const absl::Status written = WriteStatus(look); !written.ok()) return {written, {}};
   metrics_.CountRestore(true);
   Tell(context_, look.object,
        {"RestoreCompleted", "Restore",
-        fmt::format("EtcdCluster {} is ready", TargetOf(look.restore))});
+        fmt::format("EtcdCluster {} is ready", TargetOf(look.model))});
   return {};
-}
-
-absl::Status RestoreController::WriteStatus(Look& look) {
-  if (look.status == look.restore.status) return absl::OkStatus();
-  RETURN_IF_ERROR(ApplyStatus(context_.client, desired::kRestores, look.object,
-                              model::ToJson(look.status), kStatusManager));
-  look.restore.status = look.status;
-  return absl::OkStatus();
 }
 
 }  // namespace etcd::backup_control

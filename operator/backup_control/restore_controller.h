@@ -2,37 +2,47 @@
 
 #include <string>
 
+#include "operator/backup/order.h"
 #include "operator/backup_control/backup_metrics.h"
-#include "operator/kube/controller.h"
+#include "operator/backup_control/object_controller.h"
+#include "operator/backup_control/pod_parts.h"
+#include "operator/backup_control/restore_init.h"
+#include "operator/desired/kinds.h"
 #include "operator/model/cluster.h"
 #include "operator/model/restore.h"
 
 namespace etcd::backup_control {
 
-// Brings a backup back as a new EtcdCluster (operator-spec 11): makes the cluster with its source
-// in spec.bootstrap, follows it until all members are there, and tells what its seed's restore
-// said. The cluster stays when the EtcdRestore is deleted. Restores in place are refused.
-class RestoreController final : public kube::Controller {
+struct RestoreLook : ObjectLook<model::EtcdRestore> {
+  std::string seed_problem{};  // reason of the failure of its seed's restore
+};
+
+// Brings a backup back as a new EtcdCluster (operator-spec 11): tries it in a pod of its own
+// (verifyFirst), makes the cluster with its source in spec.bootstrap, follows it until all members
+// are there, and tells what its seed's restore said. The cluster stays when the EtcdRestore is
+// deleted. Restores in place are refused.
+class RestoreController final : public ObjectController<RestoreLook> {
  public:
   // `metrics` outlives it.
-  RestoreController(const kube::ControllerContext& context, BackupMetrics& metrics)
-      : context_(context), metrics_(metrics) {}
+  RestoreController(const kube::ControllerContext& context, PodOptions pod, BackupMetrics& metrics)
+      : ObjectController(context, desired::kRestores, &model::ParseEtcdRestore),
+        pod_(std::move(pod)),
+        metrics_(metrics) {}
 
-  std::string_view kind() const override { return model::EtcdRestore::kKind; }
   std::vector<Watched> watched() const override;
-  kube::WorkQueue::Result Reconcile(const kube::WorkKey& key, const std::stop_token& stop) override;
 
  private:
-  using Result = kube::WorkQueue::Result;
-  struct Look {
-    kube::Object object;
-    model::EtcdRestore restore;
-    model::EtcdRestoreStatus status;
-    std::string now;
-  };
+  using Look = RestoreLook;
 
+  Result Act(Look& look) override;
   Result Advance(Look& look);
   Result Validate(Look& look);
+  // The source as it is stored; nothing, told in the status, when it cannot be used (yet).
+  absl::StatusOr<std::optional<StoredAt>> FindSource(Look& look);
+  // False while it runs, waits, or has failed, which the status tells.
+  absl::StatusOr<bool> HasPassedTrial(Look& look, const StoredAt& stored);
+  absl::Status MakeTrial(const Look& look, const StoredAt& stored, const std::string& name);
+  absl::Status AfterTrial(Look& look, const kube::Object& job, const backup::Report& report);
   Result Follow(Look& look, const kube::Object& object);
   // What the seed's restore reported, into the status; a failure that is final ends the restore.
   absl::StatusOr<bool> ReadSeed(Look& look, const std::string& cluster);
@@ -41,9 +51,8 @@ class RestoreController final : public kube::Controller {
   Result Wait(Look& look, std::string_view reason, const std::string& message);
   Result Fail(Look& look, std::string_view reason, const std::string& message);
   Result Complete(Look& look);
-  absl::Status WriteStatus(Look& look);
 
-  const kube::ControllerContext context_;
+  const PodOptions pod_;
   BackupMetrics& metrics_;
 };
 

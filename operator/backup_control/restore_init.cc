@@ -87,10 +87,7 @@ absl::StatusOr<RestoreParts> RestoreInit(kube::Client& client, const RestoreRequ
   order.token = request.token;
   order.data_dir = request.data_dir;
   order.sha256 = stored.sha256;
-  model::BackupDestination place;
-  if (stored.source.s3) place.s3 = *stored.source.s3;
-  place.pvc = stored.source.pvc;
-  Mounts mounts = MountsOf(place, true);
+  Mounts mounts = MountsOf(DestinationOf(stored.source), true);
   RestoreParts parts;
   parts.init_container =
       RestoreContainer(order, mounts, request.data_volume, request.data_mount, request.pod);

@@ -23,8 +23,7 @@ using model::ConditionStatus;
 using Phase = model::EtcdBackupStatusPhase;
 using Policy = model::EtcdBackupScheduleSpecConcurrencyPolicy;
 
-constexpr std::chrono::nanoseconds kCallTimeout = std::chrono::seconds(3);
-constexpr std::chrono::seconds kPoll{10};
+constexpr std::chrono::seconds kSchedulePoll{10};
 // The longest wait: zone files and clocks may change meanwhile.
 constexpr std::chrono::nanoseconds kWaitMax = std::chrono::hours(1);
 
@@ -66,23 +65,14 @@ std::vector<kube::Controller::Watched> ScheduleController::watched() const {
            }}};
 }
 
-absl::StatusOr<ScheduleController::Look> ScheduleController::Read(const kube::Object& object) {
-  ASSIGN_OR_RETURN(const model::EtcdBackupSchedule schedule,
-                   model::ParseEtcdBackupSchedule(object.json()));
-  Look look{.object = object,
-            .schedule = schedule,
-            .status = schedule.status,
-            .backups = {},
-            .now = context_.clock.WallNow(),
-            .now_text = {}};
-  look.now_text = kube::FormatTime(look.now);
-  ASSIGN_OR_RETURN(const kube::ObjectList backups,
-                   context_.client.List(
-                       desired::kBackups,
-                       {.ns = object.ns(),
-                        .label_selector = fmt::format("{}={}", kScheduleLabel, object.name())}));
+absl::Status ScheduleController::ReadBackups(Look& look) {
+  ASSIGN_OR_RETURN(
+      const kube::ObjectList backups,
+      context_.client.List(desired::kBackups, {.ns = look.object.ns(),
+                                               .label_selector = fmt::format(
+                                                   "{}={}", kScheduleLabel, look.object.name())}));
   for (const kube::Object& item : backups.items) {
-    if (item.controller_uid() != object.uid()) continue;
+    if (item.controller_uid() != look.object.uid()) continue;
     auto parsed = model::ParseEtcdBackup(item.json());
     if (parsed.ok()) look.backups.push_back(*std::move(parsed));
   }
@@ -91,47 +81,31 @@ absl::StatusOr<ScheduleController::Look> ScheduleController::Read(const kube::Ob
               return std::pair(a.metadata.creation_timestamp, a.metadata.name) <
                      std::pair(b.metadata.creation_timestamp, b.metadata.name);
             });
-  return look;
+  return absl::OkStatus();
 }
 
-kube::WorkQueue::Result ScheduleController::Reconcile(const kube::WorkKey& key,
-                                                      const std::stop_token&) {
-  const auto object = context_.client.Get(desired::kSchedules, {key.ns, key.name});
-  if (kube::Is(object.status(), ApiErrc::kNotFound)) {
-    metrics_.DropSchedule({key.ns, key.name});
-    return {};
-  }
-  if (!object.ok()) return {object.status(), {}};
-  if (object->is_deleting()) return {};
-  if (!context_.may_act(kCallTimeout)) return {absl::OkStatus(), kPoll};
-  auto look = Read(*object);
-  if (!look.ok()) {
-    if (kube::ApiErrcOf(look.status())) return {look.status(), {}};
-    Tell(context_, *object,
-         {"SpecInvalid", "Read", std::string(base::MessageOf(look.status())), true});
-    return {};
-  }
-  look->status.observed_generation = look->schedule.metadata.generation;
-  const auto cron = backup::CronSchedule::Parse(look->schedule.spec.schedule);
-  if (!cron.ok()) return Refuse(*look, std::string(base::MessageOf(cron.status())));
-  const auto zone = backup::FindZone(look->schedule.spec.time_zone);
-  if (!zone.ok()) return Refuse(*look, std::string(base::MessageOf(zone.status())));
-  return Run(*look, {*cron, *zone});
+ScheduleController::Result ScheduleController::Act(Look& look) {
+  look.status.observed_generation = look.model.metadata.generation;
+  const auto cron = backup::CronSchedule::Parse(look.model.spec.schedule);
+  if (!cron.ok()) return Refuse(look, std::string(base::MessageOf(cron.status())));
+  const auto zone = backup::FindZone(look.model.spec.time_zone);
+  if (!zone.ok()) return Refuse(look, std::string(base::MessageOf(zone.status())));
+  if (const absl::Status read = ReadBackups(look); !read.ok()) return {read, {}};
+  return Run(look, {*cron, *zone});
 }
 
 ScheduleController::Result ScheduleController::Refuse(Look& look, const std::string& why) {
   const model::Condition* const ready = FindCondition(look.status.conditions, "Ready");
   const bool is_told = ready != nullptr && ready->message == why;
-  SetCondition(look.status.conditions, "Ready", ConditionStatus::kFalse, "InvalidSpec", why,
-               look.schedule.metadata.generation, look.now_text);
+  SetReady(look, ConditionStatus::kFalse, "InvalidSpec", why);
   look.status.next_schedule_time.reset();
   if (!is_told) Tell(context_, look.object, {"SpecInvalid", "Schedule", why, true});
-  return {WriteStatus(look), {}};
+  return {};
 }
 
 ScheduleController::Result ScheduleController::Run(Look& look, const Plan& plan) {
   std::optional<std::chrono::nanoseconds> wait;
-  if (!look.schedule.spec.suspend) {
+  if (!look.model.spec.suspend) {
     const auto ran = RunDue(look, plan);
     if (!ran.ok()) return {ran.status(), {}};
     wait = *ran;
@@ -152,8 +126,8 @@ ScheduleController::Result ScheduleController::Run(Look& look, const Plan& plan)
 
 absl::StatusOr<std::optional<std::chrono::nanoseconds>> ScheduleController::RunDue(
     Look& look, const Plan& plan) {
-  const model::EtcdBackupScheduleSpec& spec = look.schedule.spec;
-  const auto created = TimeOf(look.schedule.metadata.creation_timestamp).value_or(look.now);
+  const model::EtcdBackupScheduleSpec& spec = look.model.spec;
+  const auto created = TimeOf(look.model.metadata.creation_timestamp).value_or(look.now);
   const auto last = TimeOf(look.status.last_schedule_time);
   if (!last && spec.immediate) {
     RETURN_IF_ERROR(Start(look, created));
@@ -173,13 +147,14 @@ absl::StatusOr<std::optional<std::chrono::nanoseconds>> ScheduleController::RunD
           fmt::format("the backup of {} was not begun within {} s", kube::FormatTime(at),
                       spec.starting_deadline_seconds),
           true});
-  } else if (const auto jitter = JitterOf(look.schedule, at); late < jitter) {
+  } else if (const auto jitter = JitterOf(look.model, at); late < jitter) {
     return std::optional<std::chrono::nanoseconds>(jitter - late);
   } else {
     const bool is_busy = std::any_of(look.backups.begin(), look.backups.end(),
                                      [](const auto& backup) { return !IsDone(backup); });
     if (is_busy && spec.concurrency_policy == Policy::kForbid) {
-      return std::optional<std::chrono::nanoseconds>(kPoll);  // until it is done, or too late
+      return std::optional<std::chrono::nanoseconds>(
+          kSchedulePoll);  // until it is done, or too late
     }
     if (spec.concurrency_policy == Policy::kReplace) RETURN_IF_ERROR(MakeRoom(look));
     RETURN_IF_ERROR(Start(look, at));
@@ -201,8 +176,8 @@ absl::Status ScheduleController::Start(Look& look, kube::WallTime at) {
   model::EtcdBackup backup;
   backup.metadata.name = backup::BackupNameOf(look.object.name(), at);
   backup.metadata.namespace_ = look.object.ns();
-  static_cast<model::BackupTemplate&>(backup.spec) = look.schedule.spec.template_;
-  backup.spec.cluster_ref = look.schedule.spec.cluster_ref;
+  static_cast<model::BackupTemplate&>(backup.spec) = look.model.spec.template_;
+  backup.spec.cluster_ref = look.model.spec.cluster_ref;
   const Json owner = {{"apiVersion", model::kApiVersion},
                       {"kind", model::EtcdBackupSchedule::kKind},
                       {"name", look.object.name()},
@@ -216,7 +191,7 @@ absl::Status ScheduleController::Start(Look& look, kube::WallTime at) {
                  {"labels",
                   {{"app.kubernetes.io/managed-by", model::kManager},
                    {std::string(kScheduleLabel), look.object.name()},
-                   {std::string(kBackupOfLabel), look.schedule.spec.cluster_ref.name}}},
+                   {std::string(kBackupOfLabel), look.model.spec.cluster_ref.name}}},
                  {"ownerReferences", Json::array({owner})}}},
                {"spec", model::ToJson(backup.spec)}};
   const auto made = context_.client.CreateOwned(desired::kBackups, body);

@@ -55,24 +55,20 @@ void ScheduleController::Summarize(Look& look, const Plan* plan) {
   }
   status.consecutive_failures = failures;
   status.next_schedule_time.reset();
-  if (plan != nullptr && !look.schedule.spec.suspend) {
+  if (plan != nullptr && !look.model.spec.suspend) {
     const absl::Time next = plan->cron.NextAfter(absl::FromChrono(look.now), plan->zone);
     if (next != absl::InfiniteFuture()) {
       status.next_schedule_time = kube::FormatTime(absl::ToChronoTime(next));
     }
   }
-  const std::int64_t generation = look.schedule.metadata.generation;
   if (failures > 0) {
-    SetCondition(status.conditions, "Ready", ConditionStatus::kFalse, "Failing",
-                 fmt::format("{} backups in a row failed, the last one: {}", failures,
-                             last_failed->status.message.value_or("see its conditions")),
-                 generation, look.now_text);
+    SetReady(look, ConditionStatus::kFalse, "Failing",
+             fmt::format("{} backups in a row failed, the last one: {}", failures,
+                         last_failed->status.message.value_or("see its conditions")));
   } else {
-    SetCondition(status.conditions, "Ready", ConditionStatus::kTrue,
-                 look.schedule.spec.suspend ? "Suspended" : "Scheduled", "", generation,
-                 look.now_text);
+    SetReady(look, ConditionStatus::kTrue, look.model.spec.suspend ? "Suspended" : "Scheduled", "");
   }
-  metrics_.SetSchedule(look.object.key(), {.cluster = look.schedule.spec.cluster_ref.name,
+  metrics_.SetSchedule(look.object.key(), {.cluster = look.model.spec.cluster_ref.name,
                                            .last_success = TimeOf(status.last_successful_time),
                                            .last_verified = TimeOf(status.last_verified_time),
                                            .next = TimeOf(status.next_schedule_time)});
@@ -83,7 +79,7 @@ void ScheduleController::Summarize(Look& look, const Plan* plan) {
 void ScheduleController::SetStale(Look& look, const Plan& plan) {
   const absl::Time first = plan.cron.NextAfter(absl::FromChrono(look.now), plan.zone);
   const absl::Time second = plan.cron.NextAfter(first, plan.zone);
-  const auto created = TimeOf(look.schedule.metadata.creation_timestamp).value_or(look.now);
+  const auto created = TimeOf(look.model.metadata.creation_timestamp).value_or(look.now);
   const auto verified = TimeOf(look.status.last_verified_time);
   const absl::Duration age =
       absl::FromChrono(look.now) - absl::FromChrono(std::max(verified.value_or(created), created));
@@ -95,23 +91,15 @@ void ScheduleController::SetStale(Look& look, const Plan& plan) {
   const bool has_turned = SetCondition(
       look.status.conditions, "Stale", is_stale ? ConditionStatus::kTrue : ConditionStatus::kFalse,
       is_stale ? "NoVerifiedBackup" : (verified ? "Fresh" : "NeverRun"), message,
-      look.schedule.metadata.generation, look.now_text);
+      look.model.metadata.generation, look.now_text);
   if (has_turned && is_stale) {
     Tell(context_, look.object, {"BackupStale", "Schedule", message, true});
   }
 }
 
-absl::Status ScheduleController::WriteStatus(Look& look) {
-  if (look.status == look.schedule.status) return absl::OkStatus();
-  RETURN_IF_ERROR(ApplyStatus(context_.client, desired::kSchedules, look.object,
-                              model::ToJson(look.status), kStatusManager));
-  look.schedule.status = look.status;
-  return absl::OkStatus();
-}
-
 absl::Status ScheduleController::TellCluster(const Look& look) {
-  const auto object = context_.client.Get(desired::kClusters,
-                                          {look.object.ns(), look.schedule.spec.cluster_ref.name});
+  const auto object =
+      context_.client.Get(desired::kClusters, {look.object.ns(), look.model.spec.cluster_ref.name});
   if (kube::Is(object.status(), ApiErrc::kNotFound)) return absl::OkStatus();
   RETURN_IF_ERROR(object.status());
   const auto cluster = model::ParseEtcdCluster(object->json());
@@ -166,10 +154,10 @@ absl::Status ScheduleController::Forget(const Look& look) {
     bool goes = false;
     if (backup->status.phase == Phase::kCompleted) {
       is_row = false;
-      goes = ++completed > look.schedule.spec.successful_history_limit;
+      goes = ++completed > look.model.spec.successful_history_limit;
     } else if (backup->status.phase == Phase::kFailed) {
       const bool is_counted = is_row && ++failures_in_a_row <= kFailuresKept;
-      goes = ++failed > look.schedule.spec.failed_history_limit && !is_counted;
+      goes = ++failed > look.model.spec.failed_history_limit && !is_counted;
     }
     if (!goes) continue;
     RETURN_IF_ERROR(context_.client.Delete(desired::kBackups,

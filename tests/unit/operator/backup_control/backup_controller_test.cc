@@ -57,6 +57,26 @@ struct BackupControllerTest : ::testing::Test, ControlFixture {
                                         {"uid", Read(kube::kJobs, job)["metadata"]["uid"]},
                                         {"controller", true}})}};
   }
+  // The pod of the first try, with these containers; a report ends one, "" lets it run.
+  void PutPod(const json& steps, const json& main = nullptr) {
+    const auto status_of = [](const std::string& name, const std::string& end) {
+      json status = {{"name", name}, {"state", {{"running", json::object()}}}};
+      if (!end.empty()) status["state"] = {{"terminated", {{"message", end}}}};
+      return status;
+    };
+    json init = json::array();
+    for (const auto& [name, end] : steps.items()) init.push_back(status_of(name, end));
+    json containers = json::array();
+    if (!main.is_null()) containers.push_back(status_of("backup-worker", main));
+    Put(kube::kPods, JobName(1) + "-pod",
+        {{"metadata", PodMetadata(JobName(1))},
+         {"status", {{"initContainerStatuses", init}, {"containerStatuses", containers}}}});
+  }
+  std::string PhaseAfter(const json& steps, const json& main = nullptr) {
+    PutPod(steps, main);
+    Run();
+    return Backup()["status"]["phase"];
+  }
   static json Good() {
     return {{"ok", true},
             {"artifact",
@@ -84,7 +104,7 @@ TEST_F(BackupControllerTest, MakesAJobThatTriesOnce) {
   EXPECT_EQ(container["image"], "op:1");
   EXPECT_EQ(container["args"][0], "backup-worker");
   EXPECT_EQ(container["securityContext"]["readOnlyRootFilesystem"], true);
-  const auto order = backup::ParseOrder(container["args"][1].get<std::string>());
+  const auto order = backup::ParseOrder(container["args"].back().get<std::string>());
   ASSERT_TRUE(order.ok()) << order.status();
   EXPECT_EQ(order->endpoints,
             std::vector<std::string>{"http://main-0-abcde.main-peer.n.svc.cluster.local:2379"});
@@ -96,6 +116,93 @@ TEST_F(BackupControllerTest, MakesAJobThatTriesOnce) {
   EXPECT_EQ(All(kube::kJobs).size(), 1U);
 }
 
+TEST_F(BackupControllerTest, EachStepIsAContainer) {
+  Run();
+  const json pod = Read(kube::kJobs, JobName(1))["spec"]["template"]["spec"];
+  std::vector<std::string> steps;
+  for (const json& container : pod["initContainers"]) steps.push_back(container["args"][2]);
+  EXPECT_EQ(steps, (std::vector<std::string>{"snapshot", "verify"}));
+  EXPECT_EQ(pod["containers"][0]["args"][2], "store");
+  EXPECT_EQ(pod["initContainers"][1]["resources"], pod["containers"][0]["resources"]);
+  for (const json& container : pod["initContainers"]) {
+    EXPECT_EQ(container["volumeMounts"], pod["containers"][0]["volumeMounts"]);
+  }
+}
+
+TEST_F(BackupControllerTest, WithoutATrialThereIsNoStepOfIt) {
+  PutBackup({{"verify", "Hash"}});
+  Run();
+  const json pod = Read(kube::kJobs, JobName(1))["spec"]["template"]["spec"];
+  ASSERT_EQ(pod["initContainers"].size(), 1U);
+  EXPECT_EQ(pod["initContainers"][0]["args"][2], "snapshot");
+}
+
+TEST_F(BackupControllerTest, ThePhaseIsTheStepThatRuns) {
+  Run();
+  const std::string ok = R"({"ok":true})";
+  EXPECT_EQ(PhaseAfter({{"snapshot", ""}}), "Running");
+  EXPECT_EQ(ConditionOf(Backup(), "Ready"), "False Running");
+  EXPECT_EQ(PhaseAfter({{"snapshot", ok}}), "Running");
+  EXPECT_EQ(PhaseAfter({{"snapshot", ok}, {"verify", ""}}), "Verifying");
+  EXPECT_EQ(ConditionOf(Backup(), "Ready"), "False Verifying");
+  EXPECT_EQ(PhaseAfter({{"snapshot", ok}, {"verify", ok}}, ""), "Uploading");
+  EXPECT_EQ(ConditionOf(Backup(), "Ready"), "False Uploading");
+}
+
+TEST_F(BackupControllerTest, AStepThatFailedIsTold) {
+  PutBackup({{"retries", 0}});
+  Run();
+  PutPod({{"snapshot", R"({"ok":false,"reason":"ScratchFull","message":"make room"})"}});
+  Change(kube::kJobs, JobName(1),
+         {{"status", {{"conditions", ListOf({{"type", "Failed"}, {"status", "True"}})}}}});
+  Run();
+  EXPECT_EQ(ConditionOf(Backup(), "Ready"), "False ScratchFull");
+  EXPECT_EQ(Backup()["status"]["message"], "make room");
+}
+
+TEST_F(BackupControllerTest, AStepThatWasKilledIsNamed) {
+  Run();
+  Put(kube::kPods, "p",
+      {{"metadata", PodMetadata(JobName(1))},
+       {"status",
+        {{"initContainerStatuses",
+          ListOf({{"name", "verify"},
+                  {"state", {{"terminated", {{"reason", "OOMKilled"}, {"exitCode", 137}}}}}})}}}});
+  Change(kube::kJobs, JobName(1),
+         {{"status", {{"conditions", ListOf({{"type", "Failed"}, {"status", "True"}})}}}});
+  Run();
+  EXPECT_THAT(Backup()["status"]["message"].get<std::string>(), HasSubstr("verify: OOMKilled"));
+}
+
+TEST_F(BackupControllerTest, TheImageIsPulledAsTheClustersIs) {
+  Change(desired::kClusters, "main",
+         {{"spec", {{"image", {{"pullSecrets", ListOf({{"name", "registry"}})}}}}}});
+  Run();
+  const json pod = Read(kube::kJobs, JobName(1))["spec"]["template"]["spec"];
+  EXPECT_EQ(pod["imagePullSecrets"], ListOf({{"name", "registry"}}));
+}
+
+TEST_F(BackupControllerTest, WhatAFailedTryDeletedByAgeIsTold) {
+  Run();
+  EndJob(JobName(1), {{"ok", false}, {"reason", "NoMember"}, {"message", "x"}, {"pruned", 2}});
+  Run();
+  EXPECT_TRUE(WasTold("BackupPruned"));
+}
+
+TEST_F(BackupControllerTest, ACaBundleThatIsMissingIsTold) {
+  PutBackup({{"destination",
+              {{"pvc", nullptr},
+               {"s3",
+                {{"endpoint", "https://s3"},
+                 {"bucket", "bucket"},
+                 {"credentialsSecretRef", {{"name", "s3"}}},
+                 {"caBundle", {{"configMap", {{"name", "ca"}, {"key", "ca.crt"}}}}}}}}}});
+  Run();
+  EXPECT_THAT(Backup()["status"]["message"].get<std::string>(),
+              HasSubstr("there is no ConfigMap ca"));
+  EXPECT_TRUE(All(kube::kJobs).empty());
+}
+
 TEST_F(BackupControllerTest, MountsTheCredentialsAndNeverReadsThem) {
   PutBackup({{"destination",
               {{"pvc", nullptr},
@@ -104,6 +211,7 @@ TEST_F(BackupControllerTest, MountsTheCredentialsAndNeverReadsThem) {
                  {"bucket", "bucket"},
                  {"credentialsSecretRef", {{"name", "s3"}}},
                  {"caBundle", {{"configMap", {{"name", "ca"}, {"key", "ca.crt"}}}}}}}}}});
+  Put(kube::kConfigMaps, "ca", {});
   Change(kube::kSecrets, "s3", {{"data", {{"AWS_SECRET_ACCESS_KEY", "c2VjcmV0"}}}});
   Run();
   const std::string job = Read(kube::kJobs, JobName(1)).dump();
@@ -277,7 +385,7 @@ TEST_F(BackupControllerTest, DataIsDeletedByAJobBeforeTheObjectGoes) {
   const json job = Read(kube::kJobs, name);
   ASSERT_FALSE(job.is_null());
   const auto order = backup::ParseOrder(
-      job["spec"]["template"]["spec"]["containers"][0]["args"][1].get<std::string>());
+      job["spec"]["template"]["spec"]["containers"][0]["args"].back().get<std::string>());
   ASSERT_TRUE(order.ok());
   EXPECT_EQ(order->kind, backup::OrderKind::kDelete);
   EXPECT_EQ(order->backup.status.artifact->uri, "pvc://backups/x/n/main/a.snap.zst");

@@ -34,6 +34,7 @@ struct RestoreControllerTest : ::testing::Test, ControlFixture {
   }
   void PutRestore(const json& spec) {
     json whole = {{"source", {{"backupRef", {{"name", "b"}}}}},
+                  {"verifyFirst", false},
                   {"target",
                    {{"newCluster",
                      {{"name", "copy"}, {"labels", {{"a", "b"}}}, {"spec", {{"replicas", 3}}}}}}}};
@@ -45,6 +46,30 @@ struct RestoreControllerTest : ::testing::Test, ControlFixture {
     EXPECT_TRUE(result.status.ok()) << result.status;
   }
   json Restore() { return Read(desired::kRestores, "r"); }
+  // The only Job; null when there is none.
+  json Trial() {
+    const auto jobs = All(kube::kJobs);
+    return jobs.empty() ? json() : jobs[0].json();
+  }
+  // The trial's pod ended with this report.
+  void EndTrial(const json& report) {
+    const std::string name = Trial()["metadata"]["name"];
+    Put(kube::kPods, "trial",
+        {{"metadata",
+          {{"labels", {{"job-name", name}}},
+           {"ownerReferences",
+            ListOf({{"kind", "Job"}, {"uid", Trial()["metadata"]["uid"]}, {"controller", true}})}}},
+         {"status",
+          {{"containerStatuses",
+            ListOf({{"name", "backup-worker"},
+                    {"state", {{"terminated", {{"message", report.dump()}}}}}})}}}});
+    Change(
+        kube::kJobs, name,
+        {{"status",
+          {{"conditions", ListOf({{"type", report["ok"].get<bool>() ? "Complete" : "Failed"},
+                                  {"status", "True"},
+                                  {"lastTransitionTime", kube::FormatTime(clock.WallNow())}})}}}});
+  }
   void PutSeed(const json& report) {
     Put(kube::kPods, "copy-0-abcde",
         {{"metadata", {{"labels", {{"etcdpp.dev/cluster", "copy"}}}}},
@@ -72,7 +97,7 @@ struct RestoreControllerTest : ::testing::Test, ControlFixture {
     EXPECT_TRUE(WasTold("RestoreFailed"));
   }
 
-  RestoreController controller{Context(), metrics};
+  RestoreController controller{Context(), {.operator_image = "op:1"}, metrics};
 };
 
 TEST_F(RestoreControllerTest, MakesAClusterWithTheSourceAndFollowsIt) {
@@ -98,6 +123,98 @@ TEST_F(RestoreControllerTest, MakesAClusterWithTheSourceAndFollowsIt) {
   const std::size_t before = server.requests().size();
   Run();
   EXPECT_EQ(server.requests().size(), before + 1);
+}
+
+TEST_F(RestoreControllerTest, NothingIsMadeBeforeTheTrialPassed) {
+  PutRestore({{"verifyFirst", true}});
+  Run();
+  Run();
+  EXPECT_TRUE(Read(desired::kClusters, "copy").is_null());
+  EXPECT_EQ(Restore()["status"]["phase"], "Validating");
+  EXPECT_EQ(ConditionOf(Restore(), "Ready"), "False Verifying");
+  ASSERT_EQ(All(kube::kJobs).size(), 1U);
+  EndTrial({{"ok", true}, {"restoredRevision", 7}});
+  Run();
+  EXPECT_FALSE(Read(desired::kClusters, "copy").is_null());
+  EXPECT_EQ(Restore()["status"]["phase"], "Restoring");
+  EXPECT_FALSE(Restore()["status"].contains("message"));
+  EXPECT_THAT(Restore()["status"]["steps"].dump(), HasSubstr("trial restore passed: revision 7"));
+}
+
+TEST_F(RestoreControllerTest, TheTrialReadsTheStoredObjectAndChangesNothing) {
+  PutRestore({{"verifyFirst", true},
+              {"target",
+               {{"newCluster",
+                 {{"spec", {{"image", {{"pullSecrets", ListOf({{"name", "registry"}})}}}}}}}}}});
+  Run();
+  const json job = Trial();
+  EXPECT_EQ(job["metadata"]["ownerReferences"][0]["uid"], Restore()["metadata"]["uid"]);
+  EXPECT_EQ(job["metadata"]["ownerReferences"][0]["kind"], "EtcdRestore");
+  EXPECT_EQ(job["spec"]["activeDeadlineSeconds"], 3600);
+  const json pod = job["spec"]["template"]["spec"];
+  EXPECT_EQ(pod["imagePullSecrets"], ListOf({{"name", "registry"}}));
+  EXPECT_EQ(pod["containers"][0]["args"][0], "restore-worker");
+  EXPECT_THAT(pod["volumes"].dump(), HasSubstr(R"("secretName":"s3")"));
+  const auto order =
+      backup::ParseRestoreOrder(pod["containers"][0]["args"].back().get<std::string>());
+  ASSERT_TRUE(order.ok()) << order.status();
+  EXPECT_TRUE(order->is_trial);
+  EXPECT_EQ(order->sha256, "abcd");
+  EXPECT_EQ(order->member.spec.restore_from->from.s3->key, "p/q/n/main/a.snap.zst");
+}
+
+TEST_F(RestoreControllerTest, ABadBackupEndsItBeforeAnythingIsMade) {
+  PutRestore({{"verifyFirst", true}});
+  Run();
+  EndTrial({{"ok", false}, {"final", true}, {"reason", "BackupAltered"}, {"message", "its SHA"}});
+  ExpectFailed("BackupAltered", "nothing was made");
+  EXPECT_TRUE(Read(desired::kClusters, "copy").is_null());
+}
+
+TEST_F(RestoreControllerTest, ATrialThatMayPassIsMadeAgain) {
+  PutRestore({{"verifyFirst", true}});
+  Run();
+  const std::string first = Trial()["metadata"]["uid"];
+  EndTrial({{"ok", false}, {"reason", "ScratchFull"}, {"message", "make room"}});
+  Run();
+  EXPECT_EQ(ConditionOf(Restore(), "Ready"), "False ScratchFull");
+  EXPECT_EQ(Restore()["status"]["message"], "make room");
+  EXPECT_EQ(Trial()["metadata"]["uid"], first) << "not at once";
+  Advance(std::chrono::seconds(31));
+  Run();
+  server.Remove(Target(kube::kPods, "trial"));
+  Run();
+  ASSERT_EQ(All(kube::kJobs).size(), 1U);
+  EXPECT_NE(Trial()["metadata"]["uid"], first);
+  EXPECT_TRUE(Read(desired::kClusters, "copy").is_null());
+  EXPECT_TRUE(WasTold("RestoreFailed"));
+}
+
+TEST_F(RestoreControllerTest, ATrialThatDiesIsMadeAgain) {
+  PutRestore({{"verifyFirst", true}});
+  Run();
+  EndTrial({{"ok", false}});
+  server.Remove(Target(kube::kPods, "trial"));
+  Run();
+  EXPECT_EQ(ConditionOf(Restore(), "Ready"), "False WorkerDied");
+}
+
+TEST_F(RestoreControllerTest, WhatTheTrialNeedsIsWaitedFor) {
+  PutRestore({{"verifyFirst", true}});
+  server.Remove(Target(kube::kSecrets, "s3"));
+  Run();
+  EXPECT_EQ(ConditionOf(Restore(), "Ready"), "False DependencyMissing");
+  EXPECT_THAT(Restore()["status"]["message"].get<std::string>(),
+              HasSubstr("the backup's destination.s3.credentialsSecretRef"));
+  EXPECT_TRUE(Trial().is_null());
+}
+
+TEST_F(RestoreControllerTest, WhyTheSeedWaitsIsTheReason) {
+  Run();
+  PutSeed({{"ok", false}, {"reason", "VolumeTooSmall"}, {"message", "set a larger storage.size"}});
+  Run();
+  EXPECT_EQ(ConditionOf(Restore(), "Ready"), "False VolumeTooSmall");
+  EXPECT_TRUE(WasTold("RestoreFailed"));
 }
 
 TEST_F(RestoreControllerTest, ACrashAfterTheClusterWasMadeIsNoObstacle) {
