@@ -28,7 +28,7 @@
   verbs: [get, create, patch]
 # Only whether those that a spec names are there.
 - apiGroups: [""]
-  resources: [secrets]
+  resources: [secrets, configmaps]
   verbs: [get]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
