@@ -56,12 +56,13 @@ Json Server(const PodInput& input, const Settings& settings, const Json& spec) {
       {"ports", Json::array({{{"name", "client"}, {"containerPort", kClientPort}},
                              {{"name", "peer"}, {"containerPort", kPeerPort}},
                              {{"name", "metrics"}, {"containerPort", kMetricsPort}}})},
-      // An hour for a large log: the port opens once the data is loaded. Short
-      // periods, because nothing is Ready before the first success.
-      {"startupProbe", Probe("/livez", 2, 5, 1800)},
+      // An hour for a large log: the port opens once the data is loaded. Short periods, because
+      // nothing is Ready before the first success, and a learner becomes Ready at the first probe
+      // after its promotion.
+      {"startupProbe", Probe("/livez", 1, 5, 3600)},
       // Local reads only: a member must not be restarted for a lost quorum.
       {"livenessProbe", Probe("/livez", 10, 15, 8)},
-      {"readinessProbe", Probe("/readyz", 5, 5, 3)},
+      {"readinessProbe", Probe("/readyz", 2, 5, 8)},
       {"terminationMessagePolicy", "FallbackToLogsOnError"},
       {"securityContext", ContainerSecurity()},
       {"volumeMounts", Mounts()}};
