@@ -15,16 +15,12 @@ import sys
 import tempfile
 import time
 
+from api import CACHE, CONTROL_PLANE, STATE, Api, Failed  # noqa: F401  (others import them from here)
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 TESTBED = os.path.join(ROOT, "tests", "kubernetes", "testbed", "testbed.sh")
-CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
 BINARIES = os.environ.get("BINARIES") or os.path.join(ROOT, "build", "release", "bin")
-CONTROL_PLANE = "198.18.255.254"
-
-
-class Failed(Exception):
-    """Something did not come to be; the message says what was there instead."""
 
 
 def skip(reason):
@@ -51,6 +47,7 @@ class Bed:
         self.archives = list(archives)
         self._work = tempfile.TemporaryDirectory(prefix="etcd-e2e-")
         self._lock = None
+        self._api = Api()
         self._last_recycling = 0.0
 
     # ---- Life cycle.
@@ -119,18 +116,21 @@ class Bed:
         return self.kubectl("apply", "--namespace", namespace, "--filename", "-", input_text=text)
 
     def get(self, kind, name, namespace="default"):
-        """The object, or None."""
-        done = run(TESTBED, "kubectl", "get", kind, name, "--namespace", namespace, "-o", "json",
-                   check=False)
-        if done.returncode == 0:
-            return json.loads(done.stdout)
-        if "NotFound" in done.stderr:
-            return None
-        raise Failed(done.stderr)
+        """The object, or None. Kinds are plurals."""
+        return self._api.get(kind, name, namespace)
 
     def list(self, kind, selector="", namespace="default"):
-        return json.loads(self.kubectl("get", kind, "--namespace", namespace, "--selector", selector,
-                                       "-o", "json"))["items"]
+        return self._api.list(kind, namespace, selector)
+
+    def uids(self, kind, selector=""):
+        """{name: uid} of those that are not being deleted."""
+        return {one["metadata"]["name"]: one["metadata"]["uid"] for one in self.list(kind, selector)
+                if "deletionTimestamp" not in one["metadata"]}
+
+    def events(self, name, reason):
+        """Messages of the warnings and notes about an object."""
+        return [event["message"] for event in self.list("events")
+                if event["involvedObject"].get("name") == name and event.get("reason") == reason]
 
     # ---- Waiting.
 
@@ -149,6 +149,16 @@ class Bed:
                     return seen, time.monotonic() - began
             time.sleep(0.2)
         raise Failed(f"{what}: not after {seconds} s, but {seen}")
+
+    def hold(self, what, observed, seconds=12):
+        """Nothing of this changes for a while: what must not happen can only be waited for."""
+        before = observed()
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            now = observed()
+            if now != before:
+                raise Failed(f"{what}: was {before}, is {now}")
+            time.sleep(0.5)
 
     def recycle(self):
         """Volumes of deleted claims become free again: nobody else does that here."""

@@ -79,7 +79,8 @@ class Load(ClusterLoad):
             time.sleep(0.1)
 
     def during(self, what, action):
-        """Runs it; the report of the time from its beginning to a while after its end."""
+        """Runs it: its result, and the report of the time from its beginning to a while after its
+        end."""
         self.mark()
         began = time.monotonic()
         result = action()
@@ -90,9 +91,9 @@ class Load(ClusterLoad):
               f"longest time without one {report['longest_gap_ms'] / 1000:.1f} s", flush=True)
         if report["failed_twice"]:
             print(f"   errors: {report['errors']}", flush=True)
-        return result
+        return result, report
 
-    def finish(self, timeout=180.0):
+    def finish(self, timeout=600.0):
         self._ended.set()
         self._follower.join()
         self.refresh()

@@ -1,100 +1,86 @@
-"""Debian's Prometheus with deploy/prometheus/prometheus.yml, in the control plane's network: does it
-see exactly the members that run? Debian builds it without the discovery of Kubernetes: the pods come
-as files with the labels that the discovery would give them, so that the relabelling is that of the
-example."""
+"""Prometheus with deploy/prometheus/prometheus.yml, discovering pods through the API as a service account
+with the rights that the example names: does it see exactly the members that run?
+
+Debian builds its Prometheus without the discovery of Kubernetes, so it is built from its published module
+(../prometheus), without the other discoveries and without the pages for browsers."""
 
 import json
 import os
 import subprocess
-import threading
 import urllib.parse
 
 import yaml
 
-from bed import CACHE, CONTROL_PLANE, ROOT, TESTBED, Failed, run
+from api import PORT as API_PORT
+from bed import CONTROL_PLANE, HERE, ROOT, STATE, TESTBED, Failed
 
 PORT = 9091
+NAME = "prometheus"
+NAMESPACE = "default"
+TAGS = "remove_all_sd,enable_kubernetes_sd"
 
 
 def program():
-    """Unpacked from Debian's package into the user's cache folder: as a package it would start a
-    service."""
-    folder = os.path.join(CACHE, "etcdpp-prometheus")
-    binary = os.path.join(folder, "usr", "bin", "prometheus")
-    if not os.path.exists(binary):
-        os.makedirs(folder, exist_ok=True)
-        subprocess.run(["apt-get", "download", "-qq", "prometheus"], cwd=folder, check=True,
-                       stderr=subprocess.DEVNULL)
-        packages = [name for name in os.listdir(folder) if name.endswith(".deb")]
-        run("dpkg-deb", "--extract", os.path.join(folder, packages[0]), folder)
-    return binary
+    """Built once; exits the test as skipped where that is not possible."""
+    built = subprocess.run(
+        [os.path.join(ROOT, "tests/support/go_program.sh"),
+         os.path.join(os.path.dirname(HERE), "prometheus"),
+         "github.com/prometheus/prometheus/cmd/prometheus", "-tags", TAGS, "-ldflags", "-s -w"],
+        stdout=subprocess.PIPE, text=True, check=False)
+    if built.returncode != 0:
+        raise SystemExit(built.returncode)
+    return built.stdout.strip()
 
 
-def targets_of(pod):
-    """As role "pod" of Prometheus' discovery: one target for each declared port."""
-    found = []
-    for container in pod["spec"]["containers"]:
-        for port in container.get("ports", []):
-            if "podIP" not in pod["status"]:
-                continue
-            labels = {"__meta_kubernetes_namespace": pod["metadata"]["namespace"],
-                      "__meta_kubernetes_pod_name": pod["metadata"]["name"],
-                      "__meta_kubernetes_pod_phase": pod["status"]["phase"],
-                      "__meta_kubernetes_pod_container_name": container["name"],
-                      "__meta_kubernetes_pod_container_port_name": port.get("name", "")}
-            for name, value in pod["metadata"].get("labels", {}).items():
-                name = "".join(c if c.isalnum() else "_" for c in name)
-                labels["__meta_kubernetes_pod_label_" + name] = value
-            address = f"{pod['status']['podIP']}:{port['containerPort']}"
-            found.append({"targets": [address], "labels": labels})
-    return found
+def account():
+    """What the example says that Prometheus needs: get, list and watch on pods."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME}
+    rbac = "rbac.authorization.k8s.io/v1"
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME}},
+        {"apiVersion": rbac, "kind": "ClusterRole", "metadata": {"name": NAME}, "rules": [
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]},
+        {"apiVersion": rbac, "kind": "ClusterRoleBinding", "metadata": {"name": NAME},
+         "roleRef": role,
+         "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]}]
 
 
 class Prometheus:
     def __init__(self, bed):
         self._bed = bed
+        self._program = program()
         self._process = None
-        self._targets = bed.path("targets.json")
-        self._ended = threading.Event()
-        self._finder = threading.Thread(target=self._find, daemon=True)
-
-    def _find(self):
-        while not self._ended.wait(1.0):
-            try:
-                self._write_targets()
-            except (Failed, subprocess.TimeoutExpired):
-                continue
-
-    def _write_targets(self):
-        pods = json.loads(self._bed.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
-        with open(self._targets + ".new", "w", encoding="ascii") as file:
-            json.dump([target for pod in pods for target in targets_of(pod)], file)
-        os.rename(self._targets + ".new", self._targets)
 
     def __enter__(self):
-        with open(os.path.join(ROOT, "deploy/prometheus/prometheus.yml"), encoding="utf-8") as file:
-            config = yaml.safe_load(file)
-        config["global"]["scrape_interval"] = "2s"
-        for job in config["scrape_configs"]:
-            if [one["role"] for one in job.pop("kubernetes_sd_configs")] != ["pod"]:
-                raise Failed("the example discovers something else than pods")
-            job["file_sd_configs"] = [{"files": [self._targets], "refresh_interval": "2s"}]
-        self._write_targets()
-        self._finder.start()
-        path = self._bed.path("prometheus.yml")
-        with open(path, "w", encoding="utf-8") as file:
-            yaml.safe_dump(config, file)
         with open(self._bed.path("prometheus.log"), "wb") as log:
             self._process = subprocess.Popen(
-                [TESTBED, "exec", program(), f"--config.file={path}",
+                [TESTBED, "exec", self._program, f"--config.file={self._write_config()}",
                  f"--storage.tsdb.path={self._bed.path('prometheus')}",
                  f"--web.listen-address={CONTROL_PLANE}:{PORT}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
+    def _write_config(self):
+        """The example, from outside of the cluster and more often."""
+        self._bed.apply(*account(), namespace=NAMESPACE)
+        token = self._bed.path("prometheus.token")
+        with open(token, "w", encoding="ascii") as file:
+            file.write(self._bed.kubectl("create", "token", NAME, "--namespace", NAMESPACE,
+                                         "--duration=4h").strip())
+        with open(os.path.join(ROOT, "deploy/prometheus/prometheus.yml"), encoding="utf-8") as file:
+            config = yaml.safe_load(file)
+        config["global"]["scrape_interval"] = "2s"
+        for job in config["scrape_configs"]:
+            for discovery in job["kubernetes_sd_configs"]:
+                discovery["api_server"] = f"https://{CONTROL_PLANE}:{API_PORT}"
+                discovery["authorization"] = {"credentials_file": token}
+                discovery["tls_config"] = {"ca_file": os.path.join(STATE, "pki", "ca.crt")}
+        path = self._bed.path("prometheus.yml")
+        with open(path, "w", encoding="utf-8") as file:
+            yaml.safe_dump(config, file)
+        return path
+
     def __exit__(self, *_):
-        self._ended.set()
-        self._finder.join()
         self._process.terminate()
         self._process.wait()
 
@@ -103,15 +89,31 @@ class Prometheus:
         url = f"http://{CONTROL_PLANE}:{PORT}/api/v1/query?" + urllib.parse.urlencode({"query": text})
         done = self._bed.exec("curl", "--silent", "--fail", "--max-time", "5", url, check=False)
         if done.returncode != 0:
-            raise Failed(f"Prometheus: {done.stderr}")
+            with open(self._bed.path("prometheus.log"), encoding="utf-8", errors="replace") as log:
+                raise Failed(f"Prometheus: {done.stderr} {log.read()[-1000:]}")
         result = json.loads(done.stdout)["data"]["result"]
         return [(one["metric"], float(one["value"][1])) for one in result]
 
-    def expect_members(self, cluster, members):
-        """`members` of the cluster are up and no other target is known as one of its members."""
+    def members(self, cluster):
+        """{pod: whether it is up} of what is known as the cluster's members."""
+        return {labels["pod"]: up == 1
+                for labels, up in self.query(f'up{{job="etcd",cluster="{cluster}"}}')}
+
+    def expect_members(self, cluster, count):
+        """Exactly the pods that run, so many, are known, and up."""
         def are_they():
-            found = self.query(f'up{{job="etcd",cluster="{cluster}"}}')
-            pods = sorted(labels["pod"] for labels, up in found if up == 1)
-            return pods if len(found) == len(pods) == members else None
-        pods, seconds = self._bed.wait(f"Prometheus: {members} members of {cluster} up", are_they, 90)
-        print(f"   Prometheus: up {pods}, after {seconds:.1f} s", flush=True)
+            running = {pod["metadata"]["name"]: True
+                       for pod in self._bed.list("pods", f"etcdpp.dev/cluster={cluster}")
+                       if pod["status"]["phase"] == "Running"}
+            return (running,) if running == self.members(cluster) and len(running) == count else None
+        (pods,), seconds = self._bed.wait(f"Prometheus: exactly {count} members of {cluster} up",
+                                          are_they, 90)
+        print(f"   Prometheus: {cluster}: up {sorted(pods)}, after {seconds:.1f} s", flush=True)
+
+    def expect_up(self, cluster, names):
+        """Of those that are known, exactly these are up."""
+        def are_they():
+            up = {name for name, is_up in self.members(cluster).items() if is_up}
+            return up == set(names) or None
+        _, seconds = self._bed.wait(f"Prometheus: of {cluster} only {sorted(names)} up", are_they, 90)
+        print(f"   Prometheus: {cluster}: up only {sorted(names)}, after {seconds:.1f} s", flush=True)

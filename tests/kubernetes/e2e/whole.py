@@ -8,9 +8,10 @@ import threading
 
 import yaml
 
+import faults
 import objects
 from bed import HERE, ROOT, Failed, condition_of, run
-from prometheus import Prometheus
+from prometheus import Prometheus, program
 from story import PATIENCE, SYSTEM, S3Server
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
@@ -24,6 +25,7 @@ _folder = tempfile.TemporaryDirectory(prefix="etcd-e2e-")
 
 def archives():
     """The image of Go's etcd: one binary, and the C library of this machine where it wants one."""
+    program()
     out = os.path.join(_folder.name, "upstream.tar")
     binary = peers.binary("v36")
     listed = run("ldd", binary, check=False).stdout
@@ -35,29 +37,36 @@ def archives():
 
 def run_all(story, bed):
     """Where the short story has come to its end: clusters main, with its load, and copy."""
-    bed.kubectl("delete", "etcdcluster", "copy")
-    _, seconds = bed.wait("no pods of copy", lambda: not bed.list(
-        "pods", "etcdpp.dev/cluster=copy"), PATIENCE)
-    story.figure("pods gone after their cluster", seconds)
-    story.step("Prometheus")
+    story.step("a cluster is deleted: its volumes stay")
+    story.remove("copy")
     with Prometheus(bed) as prometheus:
+        story.step("Prometheus")
         prometheus.expect_members("main", 3)
         story.step("the operator killed in the middle of everything")
         for members in (5, 3, 1, 3):
-            operator_killed(story, bed, lambda m=members: story.scale("main", m))
+            operator_killed(story, bed, lambda m=members: story.scale("main", m, bar=None))
             prometheus.expect_members("main", members)
         operator_killed(story, bed, lambda: story.delete_a_pod("main", leader=False))
+        prometheus.expect_members("main", 3)
         story.step("a node is killed, and back")
-        operator_killed(story, bed, lambda: lose_a_node(story, bed))
+        operator_killed(story, bed, lambda: lose_a_node(story, bed, prometheus))
         prometheus.expect_members("main", 3)
         helm_after_scale(story, bed)
-    with S3Server(bed) as s3:
-        schedules(story, bed)
-        story.step("nothing that was acknowledged is missing")
-        story.end_load()
-        another_name(story, bed, s3)
+        faults.quorum_loss(story, bed)
+        faults.pause(story, bed)
+        faults.drains(story, bed)
+        faults.foreign_member(story, bed)
+        prometheus.expect_members("main", 3)
+        with S3Server(bed) as s3:
+            schedules(story, bed)
+            story.step("nothing that was acknowledged is missing")
+            story.end_load()
+            another_name(story, bed, s3, prometheus)
+        upstream(story, bed, prometheus)
     refusals(story, bed)
-    upstream(story, bed)
+    faults.retention(story, bed)
+    faults.unbound_volume(story, bed)
+    faults.wrong_image(story, bed)
 
 
 def operator_killed(story, bed, action):
@@ -81,7 +90,7 @@ def run_quietly(bed, *args):
         print(f"   {failure}", flush=True)
 
 
-def lose_a_node(story, bed):
+def lose_a_node(story, bed, prometheus):
     """The node of a member that does not lead, so that it is the node that is looked at."""
     status = story.cluster("main")["status"]
     member = next(m for m in status["members"] if m["name"] != status.get("leader"))
@@ -94,18 +103,19 @@ def lose_a_node(story, bed):
             PATIENCE)
         story.figure(f"{member['node']} lost and noticed", noticed)
         bed.wait("Kubernetes gives the node up", lambda: condition_of(
-            bed.get("node", member["node"]), "Ready").get("status") != "True", PATIENCE)
+            bed.get("nodes", member["node"]), "Ready").get("status") != "True", PATIENCE)
+        prometheus.expect_up("main", [m["name"] for m in status["members"] if m != member])
         bed.node("start-node", number)
         return story.wait_settled("main", 3)[1]
     story.figure("the node back, all members Ready",
-                 story.load.during(f"{member['node']} killed and back", action))
+                 story.during(f"{member['node']} killed and back", action, bar=None))
 
 
 def helm_after_scale(story, bed):
     story.step("helm upgrade does not undo kubectl scale")
     story.scale("main", 5)
     bed.helm("upgrade", "main", os.path.join(ROOT, "charts/etcd-cluster"), "--reuse-values",
-             "--set", "labels.upgraded=yes")
+             "--set", "labels.upgraded=yes,test.image=localhost/etcd:dev")
     if story.cluster("main")["spec"]["replicas"] != 5:
         raise Failed("helm upgrade scaled the cluster")
     story.scale("main", 3)
@@ -136,25 +146,45 @@ def schedules(story, bed):
         bed.kubectl("delete", "etcdbackupschedule", schedule)
 
 
-def another_name(story, bed, s3):
-    """The cluster is deleted; its last backup becomes another one, with the default bump."""
-    story.step("the cluster is deleted and restored from S3 under another name")
-    content = objects.Etcd(bed, "main").content()
+def another_name(story, bed, s3, prometheus):
+    """The cluster is deleted; its last backup becomes two others: with the default bump, and as it
+    was."""
+    story.step("the charts' own tests")
+    bed.helm("test", "main")
+    bed.helm("test", "etcd-operator", "--namespace", SYSTEM)
+    story.step("the cluster is deleted and restored from S3 under other names")
+    source = objects.Etcd(bed, "main")
+    content = source.content()
     artifact = story.back_up("last", "main")
+    revision = int(artifact["revision"])
+    hashes = source.hashes(revision)
+    volumes = bed.uids("persistentvolumeclaims", "etcdpp.dev/cluster=main")
     bed.helm("uninstall", "main")
     bed.wait("main is gone", lambda: not story.cluster("main") and not bed.list(
         "pods", "etcdpp.dev/cluster=main"), PATIENCE)
-    bed.apply(objects.restore("reborn", "last", "reborn", {"replicas": 3}))
-    story.wait_restored("reborn", "reborn", 3)
-    etcd = objects.Etcd(bed, "reborn")
-    if etcd.content() != content:
-        raise Failed("the restored cluster has other keys or values")
-    head = int(etcd.revision())
-    if head < int(artifact["revision"]) + 1_000_000_000:
-        raise Failed(f"revision {head} after the restore of {artifact['revision']}")
-    print(f"   {len(content)} keys, revision {artifact['revision']} -> {head}; {len(s3.files())} files "
-          "in the bucket", flush=True)
-    bed.kubectl("delete", "etcdcluster", "reborn")
+    if bed.uids("persistentvolumeclaims", "etcdpp.dev/cluster=main") != volumes:
+        raise Failed("volumes of the deleted cluster are gone")
+    story.drop_volumes("main")
+    prometheus.expect_members("main", 0)
+    bed.apply(objects.restore("reborn", "last", "reborn", {"replicas": 3}),
+              objects.restore("twin", "last", "twin", {"replicas": 3}, bumpRevision=0,
+                              markCompacted=False))
+    for name in ("reborn", "twin"):
+        story.wait_restored(name, name, 3)
+        prometheus.expect_members(name, 3)
+        if objects.Etcd(bed, name).content() != content:
+            raise Failed(f"{name} has other keys or values")
+    head = int(objects.Etcd(bed, "reborn").revision())
+    if head < revision + 1_000_000_000:
+        raise Failed(f"revision {head} after the restore of {revision}")
+    twins = objects.Etcd(bed, "twin").hashes(revision)
+    if twins != hashes or len(hashes) != 1:
+        raise Failed(f"HashKV at revision {revision}: {hashes}, restored: {twins}")
+    print(f"   {len(content)} keys; raised: revision {revision} -> {head}; not raised: HashKV "
+          f"{hashes} as before; {len(s3.files())} files in the bucket", flush=True)
+    story.remove("twin")
+    faults.backup_troubles(story, bed, "reborn", s3)
+    story.remove("reborn")
 
 
 def refusals(story, bed):
@@ -182,13 +212,16 @@ def refusals(story, bed):
         raise Failed(f"no case for {set(bases) - seen}")
 
 
-def upstream(story, bed):
+def upstream(story, bed, prometheus):
     """Go's etcd in an image of its own, run by the same operator."""
     story.step("the upstream image")
     story.create("upstream", 3, ["--set", f"cluster.image.repository={UPSTREAM}",
                                  "--set", f"cluster.image.tag={UPSTREAM_TAG}"])
+    prometheus.expect_members("upstream", 3)
     story.start_load("upstream")
     story.delete_a_pod("upstream")
     story.scale("upstream", 1)
     story.scale("upstream", 3)
+    prometheus.expect_members("upstream", 3)
     story.end_load()
+    story.remove("upstream")

@@ -116,6 +116,31 @@ TEST_F(FakePeer, APostThatFailsIsReported) {
   EXPECT_TRUE(member.receiver.Await([&] { return member.receiver.unreachable[kFake] > 0; }));
 }
 
+// Its streams stay without a word from it.
+class PatientFakePeer : public FakePeer {
+ protected:
+  PatientFakePeer() : FakePeer(Options()) {}
+  static TransportOptions Options() {
+    TransportOptions options = FastOptions();
+    options.read_timeout = std::chrono::minutes(2);
+    return options;
+  }
+};
+
+// Say, a message that was queued for the address that a pod had before.
+TEST_F(PatientFakePeer, WhileAStreamWorksWhatElseFailsDoesNotMakeItInactive) {
+  RawConnection stream = AnswerDial("/raft/stream/message/1", kGoodHead);
+  ASSERT_TRUE(member.AwaitActive(kFake));
+  const auto since = member.transport().ActiveSince(kFake);
+  member.transport().Send({Heartbeat(member.id(), kFake)});
+  RawConnection post = AwaitDial("POST /raft HTTP/1.1");
+  post.Send("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_TRUE(member.receiver.Await([&] { return member.receiver.unreachable[kFake] > 0; }));
+  EXPECT_EQ(member.transport().ActiveSince(kFake), since);
+  stream.Close();
+  EXPECT_TRUE(member.AwaitActive(kFake, false));
+}
+
 TEST_F(FakePeer, APostRefusedAsOfARemovedMemberIsHeard) {
   member.transport().Send({Heartbeat(member.id(), kFake)});
   RawConnection post = AwaitDial("POST /raft HTTP/1.1");
