@@ -15,10 +15,16 @@ void PeerStatus::Activate() {
   LOG_INFO("peer became active", {"peer-id", base::FormatHex(id_.value())});
 }
 
+void PeerStatus::StreamBegins() {
+  ++streams_;
+  Activate();
+}
+
 void PeerStatus::Deactivate(std::string_view why) {
-  if (!active_) {
+  if (!active_ || streams_ > 0) {
     if (IsNewCause(why)) {
-      LOG_INFO("peer is unreachable", {"peer-id", base::FormatHex(id_.value())}, {"error", why});
+      LOG_INFO(active_ ? "peer is active, but not all reaches it" : "peer is unreachable",
+               {"peer-id", base::FormatHex(id_.value())}, {"error", why});
     }
     return;
   }

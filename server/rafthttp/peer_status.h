@@ -35,8 +35,10 @@ class StatusBoard {
   absl::flat_hash_map<MemberId, base::Clock::Monotonic> active_since_ ABSL_GUARDED_BY(mu_);
 };
 
-// Whether a peer can be reached, by the success or failure of the newest thing that was tried, as
-// in etcd. Logs changes, and each new reason for a failure once. Loop thread only.
+// Whether a peer can be reached: while a stream from it works; else by the success or failure of
+// the newest thing that was tried, as in etcd. There a message that was queued for an address that
+// the peer has left fails after its streams are back, and makes it inactive until they break.
+// Logs changes, and each new reason for a failure once. Loop thread only.
 class PeerStatus {
  public:
   PeerStatus(MemberId id, StatusBoard& board, Observer& observer)
@@ -47,6 +49,9 @@ class PeerStatus {
 
   void Activate();
   void Deactivate(std::string_view why);
+  // A stream from the peer works; a stream that did works no more, which Deactivate follows.
+  void StreamBegins();
+  void StreamEnds() { --streams_; }
   // True once for each cause until the peer is active again: the caller logs it.
   bool IsNewCause(std::string_view cause) { return causes_.Add(cause); }
 
@@ -55,6 +60,7 @@ class PeerStatus {
   StatusBoard& board_;
   Observer& observer_;
   bool active_ = false;
+  int streams_ = 0;      // from the peer, that work
   LoggedCauses causes_;  // since the peer was last active
 };
 

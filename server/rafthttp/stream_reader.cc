@@ -107,7 +107,7 @@ absl::Status StreamReader::OnHead() {
   }
   parser_->SetSink(this);
   backoff_ = context.options.redial_interval;
-  link_.status.Activate();
+  link_.status.StreamBegins();
   context.observer.OnStream(link_.id, 1);
   LOG_INFO("established TCP streaming connection with remote peer",
            {"stream-reader-type", LogName(kind_)}, {"local-member-id", Hex(context.self.id)},
@@ -201,7 +201,10 @@ void StreamReader::Failed(std::string_view action, const absl::Status& why) {
 void StreamReader::Reset() {
   if (dial_ != nullptr) std::exchange(dial_, nullptr)->Cancel();
   if (connection_ != nullptr) std::exchange(connection_, nullptr)->Close();
-  if (std::exchange(decoder_, nullptr) != nullptr) link_.context.observer.OnStream(link_.id, -1);
+  if (std::exchange(decoder_, nullptr) != nullptr) {
+    link_.status.StreamEnds();
+    link_.context.observer.OnStream(link_.id, -1);
+  }
   parser_.reset();
   input_.clear();
   received_.clear();
