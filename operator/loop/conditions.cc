@@ -174,6 +174,35 @@ Verdict Reconciled(const Facts& facts, const Outcome& outcome) {
   return {ConditionStatus::kFalse, "StepFailed", message};
 }
 
+std::string WaitsForVolume(const kube::Object& claim) {
+  const std::string_view name = kube::TextAt(claim.json(), {"spec", "storageClassName"});
+  return fmt::format(
+      "{} waits for a volume of {}", claim.name(),
+      name.empty() ? "the default StorageClass" : fmt::format("StorageClass {}", name));
+}
+
+std::string Unschedulable(const Facts& facts, const std::string& member) {
+  const auto claim = facts.claims.find(member);
+  const bool is_unbound = claim != facts.claims.end() &&
+                          kube::TextAt(claim->second.json(), {"status", "phase"}) == "Pending";
+  if (!is_unbound) {
+    return member + ": no node fits its pod; see nodes' resources, taints and spec.scheduling";
+  }
+  return fmt::format(
+      "{}: no node fits its pod, or {}; see nodes and volumes, and whether the class exists "
+      "(spec.storage.className cannot be changed: create the class, or the cluster anew)",
+      member, WaitsForVolume(claim->second));
+}
+
+std::string WrongImage(const std::string& member, const kube::Object& pod) {
+  const PodFacts read = ReadPod(pod);
+  return fmt::format(
+      "{}: {}: {} {}; load the image on the nodes, or correct the image: spec.image cannot be "
+      "changed, so delete the cluster and create it anew",
+      member, read.waiting_reason, read.waiting_message,
+      kube::TextAt(pod.json(), {"spec", "nodeName"}));
+}
+
 Verdict Storage(const Facts& facts) {
   std::string lost, pending;
   for (const plan::Record& record : facts.observed.records) {
@@ -184,7 +213,7 @@ Verdict Storage(const Facts& facts) {
     }
     const std::string_view phase = kube::TextAt(claim->second.json(), {"status", "phase"});
     if (phase == "Lost") Append(lost, claim->second.name() + " has lost its volume");
-    if (phase == "Pending") Append(pending, claim->second.name() + " waits for a volume");
+    if (phase == "Pending") Append(pending, WaitsForVolume(claim->second));
     if (record.has_joined && claim->second.uid() != record.volume_uid) {
       Append(lost, claim->second.name() + " is not the claim that the member joined with");
     }
@@ -267,20 +296,14 @@ std::string TroubleOf(const Facts& facts, const std::string& member) {
     return fmt::format("{}: its volume is empty (data-guard: DataMissing); it is not started",
                        member);
   }
-  const bool is_image = read.waiting_reason.find("Image") != std::string::npos;
-  if (is_image) {
-    return fmt::format("{}: {}: {} {}; correct the image, or load it on the nodes", member,
-                       read.waiting_reason, read.waiting_message,
-                       kube::TextAt(pod->second.json(), {"spec", "nodeName"}));
-  }
+  if (read.waiting_reason.find("Image") != std::string::npos)
+    return WrongImage(member, pod->second);
   if (!read.waiting_reason.empty()) {
     return fmt::format("{}: {} (exit {} {}) {}", member, read.waiting_reason,
                        read.exit_code.value_or(0), read.exit_reason,
                        read.exit_message.substr(0, 200));
   }
-  if (read.is_unschedulable) {
-    return member + ": no node fits its pod; see nodes' resources, taints and spec.scheduling";
-  }
+  if (read.is_unschedulable) return Unschedulable(facts, member);
   if (pod->second.is_deleting()) return member + ": its pod is being deleted";
   const auto silent = facts.silent.find(member);
   if (silent != facts.silent.end()) return fmt::format("{}: {}", member, silent->second);
