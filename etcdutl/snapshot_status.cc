@@ -74,6 +74,7 @@ class LiveKeys {
   std::int64_t count() const {
     return count_ + static_cast<std::int64_t>(old_.size()) + (has_empty_ ? 1 : 0);
   }
+  bool has_empty() const { return has_empty_; }
 
  private:
   static std::size_t Fingerprint(std::string_view key) { return absl::HashOf(base::ToAbsl(key)); }
@@ -131,6 +132,7 @@ absl::StatusOr<SnapshotStatus> ReadSnapshotStatus(base::FileSystem& file_system,
     }
   }
   out.total_keys = keys.count();
+  out.has_raising_record = keys.has_empty();
   return out;
 }
 

@@ -16,6 +16,8 @@ struct SnapshotStatus {
   std::int64_t total_keys = 0;   // alive at that revision
   std::int64_t total_bytes = 0;  // of the database, without the digest
   std::string version;           // of the storage: "3.6.0"; "" before 3.6
+  // Among total_keys, as etcd counts: the empty record by which a restore has raised the revision.
+  bool has_raising_record = false;
 
   bool operator==(const SnapshotStatus&) const = default;
 };

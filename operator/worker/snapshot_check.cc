@@ -59,7 +59,7 @@ absl::StatusOr<SnapshotFacts> InspectSnapshot(base::FileSystem& files, const std
   const auto status = etcdutl::ReadSnapshotStatus(files, path);
   if (!status.ok()) return store::WithReason(status.status(), "SnapshotDamaged");
   return SnapshotFacts{.revision = status->revision,
-                       .total_keys = status->total_keys,
+                       .total_keys = status->total_keys - (status->has_raising_record ? 1 : 0),
                        .bytes = bytes,
                        .version = status->version};
 }

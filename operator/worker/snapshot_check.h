@@ -13,9 +13,9 @@ namespace etcd::worker {
 
 struct SnapshotFacts {
   std::int64_t revision = 0;
-  std::int64_t total_keys = 0;
-  std::uint64_t bytes = 0;  // of the file, with its digest
-  std::string version{};    // of the storage; empty before 3.6
+  std::int64_t total_keys = 0;  // that a client would see
+  std::uint64_t bytes = 0;      // of the file, with its digest
+  std::string version{};        // of the storage; empty before 3.6
 };
 
 // Length, digest and structure (operator-spec 10.1 steps 3 and 4). Reasons: SnapshotHashMissing,

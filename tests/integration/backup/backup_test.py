@@ -192,6 +192,10 @@ class Backup(unittest.TestCase):
         self.assertEqual(ctl(member, "get", "key-8", "--print-value-only").split()[0], "value")
         head = json.loads(ctl(member, "get", "key-8", "-w", "json"))["header"]["revision"]
         self.assertEqual(head, self.revision + 1_000_000)
+        # The record that raised the revision is no key: backups of the new cluster are verified.
+        again = self.take({"pvc": {"claimName": "backups"}}, endpoints=[member.endpoint_url()])
+        self.assertEqual(again["verification"]["result"], "Passed", again)
+        self.assertEqual(again["artifact"]["totalKeys"], report["artifact"]["totalKeys"])
 
     def test_altered_and_truncated_backups_are_refused(self):
         destination = {"pvc": {"claimName": "backups"}}
