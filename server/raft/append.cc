@@ -26,6 +26,7 @@ Progress* ActiveSender(Leader* leader, MemberId from, MemberId self) {
   const auto it = leader->progress.find(from);
   if (it == leader->progress.end()) return nullptr;
   it->second.recently_active = true;
+  it->second.active_at = leader->ticks;
   return &it->second;
 }
 

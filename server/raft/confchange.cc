@@ -59,10 +59,13 @@ void Core::AdoptConfiguration(Leader& leader) {
   }
   for (const auto* ids : {&conf_.voters, &conf_.learners}) {
     for (const MemberId id : *ids) {
-      const bool known = leader.progress.contains(id);
+      const auto before = leader.progress.find(id);
+      const bool is_new = before == leader.progress.end();
+      const bool counts_now = is_new || (before->second.is_learner && IsVoter(id));
       Progress& progress = AddProgress(leader, id, std::max(log_.last_index(), Index(1)));
-      // A new one gets a check-quorum interval to answer before it counts as silent.
-      if (!known) progress.recently_active = true;
+      // It gets an election timeout to answer before it counts as silent.
+      if (counts_now) progress.active_at = leader.ticks;
+      if (is_new) progress.recently_active = true;
     }
   }
   if (leader.transferee && !IsVoter(leader.transferee)) leader.transferee = MemberId();

@@ -24,16 +24,17 @@ void Core::Tick() {
 
 void Core::TickLeader() {
   auto& leader = std::get<Leader>(role_);
+  ++leader.ticks;
   ++leader.heartbeat_elapsed;
   ++election_elapsed_;
   if (election_elapsed_ >= config_.election_ticks) {
     election_elapsed_ = 0;
     leader.transferee = MemberId();  // it had its chance
-    if (config_.check_quorum && !QuorumIsActive(leader)) {
-      // Cut off from the majority, which may have a new leader by now.
-      BecomeFollower(term_, MemberId());
-      return;
-    }
+  }
+  if (!QuorumIsActive(leader) && config_.check_quorum) {
+    // Cut off from the majority, which may have a new leader by now.
+    BecomeFollower(term_, MemberId());
+    return;
   }
   if (leader.heartbeat_elapsed >= config_.heartbeat_ticks) {
     leader.heartbeat_elapsed = 0;
@@ -41,14 +42,17 @@ void Core::TickLeader() {
   }
 }
 
-// Has a majority answered since the last call?
+// Has a majority answered within the last election timeout? Looked at in each tick: looks one
+// timeout apart, as etcd's, would let a leader go on for up to two after it was cut off.
 bool Core::QuorumIsActive(Leader& leader) {
-  Votes active;
+  const auto timeout = static_cast<std::uint64_t>(config_.election_ticks);
+  std::size_t active = 0;
   for (auto& [id, progress] : leader.progress) {
-    active[id] = id == config_.id || progress.recently_active;
-    progress.recently_active = false;
+    const bool is_silent = leader.ticks - progress.active_at >= timeout;
+    if (is_silent) progress.recently_active = false;
+    if (IsVoter(id) && (id == config_.id || !is_silent)) ++active;
   }
-  return CountVotes(conf_.voters, active) == VoteOutcome::kWon;
+  return active >= Majority(conf_.voters.size());
 }
 
 void Core::ResetTimeout() {

@@ -63,7 +63,10 @@ class Progress {
   ProgressState state = ProgressState::kProbe;
   Index pending_snapshot;  // 0 outside of kSnapshot
   bool is_learner = false;
+  // Answered within the last election timeout. A new leader knows that of nobody, but gives
+  // everybody that time before it takes them for lost: `active_at` 0.
   bool recently_active = false;
+  std::uint64_t active_at = 0;    // Leader::ticks at the last answer
   bool flow_paused = false;       // a probe or a full window waits for any answer
   bool send_even_empty = false;   // the next flush sends a kApp even without entries
   Index sent_commit;              // highest commit index told in this connection's messages

@@ -35,6 +35,7 @@ struct PendingRead {
 
 struct Leader {
   std::map<MemberId, Progress> progress;  // every member of the configuration, this one included
+  std::uint64_t ticks = 0;                // since it leads
   int heartbeat_elapsed = 0;              // ticks
   // An unapplied configuration change is at or below this index (thesis 4.1: one at a time).
   Index pending_conf_index;

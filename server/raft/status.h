@@ -17,7 +17,7 @@ struct ProgressStatus {
   Index next;   // to send
   ProgressState state = ProgressState::kProbe;
   bool is_learner = false;
-  bool recently_active = false;  // answered since the last check-quorum round
+  bool recently_active = false;  // answered within the last election timeout
   bool paused = false;           // nothing is sent until it answers
   Index pending_snapshot;        // 0: none
 

@@ -54,14 +54,21 @@ TEST(CutOffLeader, AcknowledgesNothingStepsDownAndForgets) {
     const std::size_t old = cluster.AwaitLeader();
     const std::size_t other = (old + 1) % 3;
     ASSERT_TRUE(cluster[old].Put("a", "before").status.ok());
+    cluster.scheduler.RunFor(
+        milliseconds(130 * static_cast<int>(seed)));  // at all times of its second
     cluster.network.Partition({old});
+    const auto cut_at = cluster.scheduler.clock().Now();
     const PendingPut put = StartPut(cluster[old], "a", "lost");
     const auto read = StartRead(cluster[old]);
-    ASSERT_TRUE(cluster.WaitFor([&] { return cluster.Leader() != old; }));
     ASSERT_TRUE(cluster.WaitFor(
         [&] { return cluster[old]->status().leader != cluster[old]->member_id(); }));
+    const MemberOptions& options = cluster[old].options;
+    EXPECT_LE(cluster.scheduler.clock().Now() - cut_at,
+              options.election_timeout() + options.heartbeat_interval)
+        << "seed " << seed;
     EXPECT_FALSE(put->result.has_value());
     EXPECT_FALSE(read->has_value());
+    ASSERT_TRUE(cluster.WaitFor([&] { return cluster.Leader().has_value(); }));
     ASSERT_TRUE(cluster[other].Put("a", "after").status.ok());
     cluster.network.Heal();
     ASSERT_TRUE(cluster.WaitFor([&] { return put->result.has_value() && read->has_value(); }));
