@@ -174,6 +174,8 @@ absl::Status CheckEnvelope(const InternalRaftRequest& request, const EntryRules&
   if (!HasOneOperation(request)) return Bad("not exactly one known operation");
   if (request.id() == 0 && !request.has_header()) return Bad("neither header nor id");
   if (!base::IsValidUtf8(request.header().username())) return Bad("text is not UTF-8");
+  // Members of this kind have no authentication yet, and stop where they meet it in the log.
+  if (NeedsAuth(request)) return Bad("it needs authentication");
   if (request.has_alarm()) return CheckAlarm(request.alarm());
   if (!IsAfterKeys(request)) return absl::OkStatus();
   if (!HasTextInUtf8(request)) return Bad("text is not UTF-8");
@@ -189,13 +191,22 @@ bool AreUrls(const std::vector<std::string>& urls) {
 }
 
 bool IsLastVoter(MemberId id, const EntryRules& rules) {
-  if (rules.members == nullptr) return false;
-  return std::ranges::all_of(rules.members->members, [&](const auto& item) {
+  if (rules.appended_to == nullptr) return false;
+  return std::ranges::all_of(rules.appended_to->members, [&](const auto& item) {
     return item.second.is_learner || item.first == id;
   });
 }
 
 }  // namespace
+
+bool NeedsAuth(const InternalRaftRequest& r) {
+  if (r.has_authenticate()) return false;
+  return r.has_auth_enable() || r.has_auth_disable() || r.has_auth_user_add() ||
+         r.has_auth_user_delete() || r.has_auth_user_change_password() ||
+         r.has_auth_user_grant_role() || r.has_auth_user_revoke_role() || r.has_auth_role_add() ||
+         r.has_auth_role_delete() || r.has_auth_role_grant_permission() ||
+         r.has_auth_role_revoke_permission() || !r.header().username().empty();
+}
 
 absl::StatusOr<raft::Payload> CheckRequest(const raft::Payload& data, const EntryRules& rules) {
   if (data.empty()) return Bad("an empty entry");  // only leaders make them

@@ -18,6 +18,8 @@ using raft::ConfChangeType;
 constexpr std::chrono::seconds kHealthInterval(5);
 // Between two rounds over the leader's URLs.
 constexpr std::chrono::milliseconds kForwardPause(50);
+// Without a deadline of their own, callers wait for as long as it takes, as in etcd.
+constexpr base::Clock::Monotonic kNever = base::Clock::Monotonic::max();
 
 struct Voters {
   std::size_t all = 0;
@@ -70,14 +72,16 @@ void ConfChanges::Add(std::vector<std::string> peer_urls, bool is_learner,
   change.type = is_learner ? ConfChangeType::kAddLearnerNode : ConfChangeType::kAddNode;
   change.node_id = member.id;
   change.context = membership::EncodeMember(member);
-  Propose(std::move(change), options,
-          [this, member, done = std::move(done)](absl::Status status) mutable {
-            if (!status.ok()) return done(std::move(status));
-            AddedMember added;
-            added.member = {member.id, "", member.peer_urls, {}, member.is_learner};
-            added.members = MemberInfos(*shared_.cluster.view());
-            done(std::move(added));
-          });
+  Propose(
+      std::move(change), [this, is_learner] { return MayAdd(is_learner); },
+      {options.deadline.value_or(kNever)},
+      [this, member, done = std::move(done)](absl::Status status) mutable {
+        if (!status.ok()) return done(std::move(status));
+        AddedMember added;
+        added.member = {member.id, "", member.peer_urls, {}, member.is_learner};
+        added.members = MemberInfos(*shared_.cluster.view());
+        done(std::move(added));
+      });
 }
 
 void ConfChanges::Remove(MemberId id, const ProposeOptions& options, MembersDone done) {
@@ -85,7 +89,9 @@ void ConfChanges::Remove(MemberId id, const ProposeOptions& options, MembersDone
   raft::ConfChange change;
   change.type = ConfChangeType::kRemoveNode;
   change.node_id = id;
-  Propose(std::move(change), options, AnswerWith(std::move(done)));
+  Propose(
+      std::move(change), [this, id] { return MayRemove(id); }, {options.deadline.value_or(kNever)},
+      AnswerWith(std::move(done)));
 }
 
 void ConfChanges::Update(MemberId id, std::vector<std::string> peer_urls,
@@ -97,7 +103,8 @@ void ConfChanges::Update(MemberId id, std::vector<std::string> peer_urls,
   change.type = ConfChangeType::kUpdateNode;
   change.node_id = id;
   change.context = membership::EncodeMember(member);
-  Propose(std::move(change), options, AnswerWith(std::move(done)));
+  Propose(std::move(change), nullptr, {options.deadline.value_or(kNever)},
+          AnswerWith(std::move(done)));
 }
 
 void ConfChanges::Promote(MemberId id, const ProposeOptions& options, MembersDone done) {
@@ -121,7 +128,12 @@ void ConfChanges::PromoteHere(MemberId id, const ProposeOptions& options, Member
   change.type = ConfChangeType::kAddNode;
   change.node_id = id;
   change.context = membership::EncodePromotion(id);
-  Propose(std::move(change), options, AnswerWith(std::move(done)));
+  // Members that ask for it over HTTP give no deadline of their own.
+  const auto give_up = shared_.ports.raft.clock().Now() + shared_.options.request_timeout();
+  Propose(
+      std::move(change), [this, id] { return MayStillPromote(id); },
+      {options.deadline.value_or(give_up), options.deadline.has_value()},
+      AnswerWith(std::move(done)));
 }
 
 // ---- Checks
@@ -183,6 +195,12 @@ absl::Status ConfChanges::MayPromote(MemberId id) const {
                                                         : Error(Errc::kNotEnoughStartedMembers);
 }
 
+// Another member that leads by now is not asked again: it has been in sync.
+absl::Status ConfChanges::MayStillPromote(MemberId id) const {
+  const absl::Status ready = LearnerIsReady(id);
+  return ready.ok() || ErrcOf(ready) == Errc::kNotLeader ? MayPromote(id) : ready;
+}
+
 // In sync: nine tenths of what this leader itself has on disk.
 absl::Status ConfChanges::LearnerIsReady(MemberId id) const {
   const raft::Status status = raft_.core().status();
@@ -200,7 +218,7 @@ absl::Status ConfChanges::LearnerIsReady(MemberId id) const {
 // ---- Proposal and answer
 
 // Answered only when raft works with the new configuration: whoever asks next, asks it.
-void ConfChanges::Propose(raft::ConfChange change, const ProposeOptions& options, Done done) {
+void ConfChanges::Propose(raft::ConfChange change, Check check, Deadline deadline, Done done) {
   if (shared_.is_stopping.load() || shared_.halted()) return done(Error(Errc::kStopped));
   change.id = ids_.Next().value();
   Proposal proposal;
@@ -208,8 +226,9 @@ void ConfChanges::Propose(raft::ConfChange change, const ProposeOptions& options
   proposal.type = raft::EntryType::kConfChange;
   proposal.entry = raftcodec::Encode(change);
   proposal.start = shared_.ports.raft.clock().Now();
-  proposal.deadline = options.deadline.value_or(base::Clock::Monotonic::max());
-  proposal.deadline_is_callers = true;
+  proposal.deadline = deadline.at;
+  proposal.deadline_is_callers = deadline.is_callers;
+  proposal.check = std::move(check);
   proposal.done = [this, done = std::move(done)](apply::Result result) mutable {
     if (!result.status.ok()) return done(std::move(result.status));
     shared_.ports.raft.Post([this, done = std::move(done)]() mutable {

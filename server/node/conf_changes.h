@@ -15,8 +15,9 @@
 namespace etcd::node {
 
 // Changes of the membership as their proposer sees them (raft-peer-storage.md 5.7, v3-api.md 6):
-// the checks before, the proposal, the answer. The checks look at this member's view and may be
-// overtaken; what the log says is decided by membership::Cluster::Validate, on all members alike.
+// the checks before, the proposal, the answer. The checks look at this member's view, once when it
+// is asked and again right before each attempt to propose; only on the leader nothing overtakes
+// them. What the log says is decided by membership::Cluster::Validate, on all members alike.
 // Thread-safe; answers come on the raft thread or, when refused at once, on the caller's.
 class ConfChanges {
  public:
@@ -32,19 +33,25 @@ class ConfChanges {
 
  private:
   using Done = absl::AnyInvocable<void(absl::Status)>;
+  using Check = absl::AnyInvocable<absl::Status()>;
   struct Forwarded;
+  struct Deadline {
+    base::Clock::Monotonic at = base::Clock::Monotonic::max();
+    bool is_callers = true;
+  };
 
   absl::Status MayAdd(bool is_learner) const;
   absl::Status MayRemove(MemberId id) const;
   absl::Status MayPromote(MemberId id) const;
   // Raft thread. kNotLeader when another member must be asked.
   absl::Status LearnerIsReady(MemberId id) const;
+  absl::Status MayStillPromote(MemberId id) const;
   void PromoteHere(MemberId id, const ProposeOptions& options, MembersDone done);
   void AskLeader(std::shared_ptr<Forwarded> call);
   void OnLeaderReply(const std::shared_ptr<Forwarded>& call,
                      absl::StatusOr<ports::PeerReply> reply);
 
-  void Propose(raft::ConfChange change, const ProposeOptions& options, Done done);
+  void Propose(raft::ConfChange change, Check check, Deadline deadline, Done done);
   Done AnswerWith(MembersDone done) const;
   // Reports the answer to the observer as well.
   MembersDone Observed(MembersDone done) const;

@@ -40,7 +40,7 @@ absl::StatusOr<raft::Payload> Check(const raft::Entry& entry, const apply::Entry
 
 }  // namespace
 
-void ForwardedCheck::Filter(raft::Message& message, bool knows_all) {
+void ForwardedCheck::Filter(raft::Message& message, Scope scope) {
   const membership::ViewPtr view = shared_.cluster.view();
   const int own_minor = MinorOf(shared_.options.server_version);
   const VersionSpan span = SpanNow(shared_, *view, own_minor);
@@ -49,7 +49,8 @@ void ForwardedCheck::Filter(raft::Message& message, bool knows_all) {
       .oldest_minor = span.oldest_minor,
       .newest_foreign_minor = span.newest_foreign_minor,
       .own_minor = own_minor,
-      .members = knows_all ? view.get() : nullptr};
+      .members = scope.knows_all ? view.get() : nullptr,
+      .appended_to = scope.leads ? view.get() : nullptr};
   std::erase_if(message.entries, [&](raft::Entry& entry) {
     absl::StatusOr<raft::Payload> checked = Check(entry, rules);
     if (!checked.ok()) {

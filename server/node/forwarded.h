@@ -16,8 +16,11 @@ class ForwardedCheck {
  public:
   explicit ForwardedCheck(Shared& shared) : shared_(shared) {}
 
-  // `knows_all`: the view holds every member that can be part of the cluster already.
-  void Filter(raft::Message& message, bool knows_all);
+  struct Scope {
+    bool leads = false;      // what passes is appended here
+    bool knows_all = false;  // the view holds every member that can be part of the cluster already
+  };
+  void Filter(raft::Message& message, Scope scope);
 
  private:
   static constexpr std::size_t kReportedMax = 256;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <absl/functional/any_invocable.h>
+#include <absl/status/status.h>
 
 #include "server/base/clock.h"
 #include "server/base/executor.h"
@@ -28,6 +29,9 @@ struct Proposal {
   bool deadline_is_callers = false;
   // Append only while this member leads in exactly this term, never forward; 0: any leader.
   Term required_term;
+  // Of a change of the configuration, on the raft thread right before it is proposed: what is not
+  // OK is its answer. Null: nothing to check.
+  absl::AnyInvocable<absl::Status()> check;
 };
 
 // What waits for the raft thread. One wake-up serves all that came since the last one: that is what

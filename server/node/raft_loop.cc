@@ -14,12 +14,24 @@ constexpr std::chrono::milliseconds kFullDiskRetry(500);
 // How long a start waits for peers; see AdvanceElection.
 constexpr std::chrono::seconds kAdvanceMax(5);
 
+// Of what may wait for the log, that much may be in a leader's log without a majority that has it:
+// 1 GiB. etcd has no such limit: its leader takes what its disk takes while the others do not
+// follow.
+constexpr std::uint64_t kUncommittedShare = 4;
+
 raft::Config CoreConfig(const Shared& shared) {
   raft::Config config;
   config.id = shared.id;
   config.election_ticks = shared.options.election_ticks;
   config.pre_vote = shared.options.pre_vote;
+  config.uncommitted_bytes_max = kUncommittedShare * shared.options.queued_bytes_max;
   return config;
+}
+
+// Before it reached any log: a definite failure, the client may try again.
+Errc DroppedAs(raft::ProposeResult result) {
+  return result == raft::ProposeResult::kUncommittedFull ? Errc::kTooManyRequests
+                                                         : Errc::kLeaderChanged;
 }
 
 }  // namespace
@@ -98,8 +110,7 @@ void RaftLoop::Propose(std::vector<Proposal> proposals) {
     observer->OnProposed(batch.size());
   }
   const raft::Proposed proposed = core_.Propose(std::move(batch));
-  // Dropped before it reached any log: a definite failure, the client may try again.
-  if (!proposed.ok()) FailProposed(ids, Error(Errc::kLeaderChanged));
+  if (!proposed.ok()) FailProposed(ids, Error(DroppedAs(proposed.result)));
 }
 
 // False: the proposal was answered here.
@@ -112,15 +123,26 @@ bool RaftLoop::Admit(Proposal& proposal) {
 }
 
 // One change at a time: raft puts an empty entry in the place of another. That is known at once on
-// the leader only; a change that was forwarded to a busy leader waits for its deadline, as in etcd.
+// the leader only; a change that was forwarded to a busy leader waits for its deadline.
+//
+// Checked here, where all earlier changes are applied if raft takes it at all: what was right when
+// it was asked for may take the last voter by now.
 void RaftLoop::ProposeChange(Proposal proposal) {
+  if (absl::Status may = proposal.check ? proposal.check() : absl::OkStatus(); !may.ok()) {
+    return Refuse(proposal, std::move(may));
+  }
   const raft::Proposed proposed = core_.ProposeConfChange(raft::Payload(proposal.entry));
   if (proposed.result == raft::ProposeResult::kConfChangePending) {
     postponed_.emplace_back(proposed.first_index, std::move(proposal));
     return;
   }
-  if (!proposed.ok()) return Refuse(proposal, Errc::kLeaderChanged);
+  if (!proposed.ok()) return Refuse(proposal, DroppedAs(proposed.result));
   Leave(proposal);
+  if (proposed.result == raft::ProposeResult::kForwarded) {
+    const auto give_up = shared_.ports.raft.clock().Now() + shared_.options.request_timeout();
+    if (give_up < proposal.deadline) proposal.deadline_is_callers = false;
+    proposal.deadline = std::min(proposal.deadline, give_up);
+  }
   std::vector<Waiter> waiters;
   waiters.push_back({proposal.id, std::move(proposal.done), proposal.start, proposal.deadline,
                      proposal.deadline_is_callers, core_.term()});
@@ -142,9 +164,9 @@ void RaftLoop::Leave(const Proposal& proposal) {
   shared_.queued_bytes.fetch_sub(proposal.entry.size(), std::memory_order_relaxed);
 }
 
-void RaftLoop::Refuse(Proposal& proposal, Errc errc) {
+void RaftLoop::Refuse(Proposal& proposal, absl::Status status) {
   Leave(proposal);
-  proposal.done({Error(errc), {}, Revision(), Index()});
+  proposal.done({std::move(status), {}, Revision(), Index()});
 }
 
 void RaftLoop::ParkOrRefuse(std::vector<Proposal> proposals) {
@@ -361,12 +383,15 @@ void RaftLoop::ExpireWaiters() {
     if (shared_.ports.observer != nullptr) shared_.ports.observer->OnProposalFailed();
     waiter.done({TimeoutOf(waiter), {}, Revision(), Index()});
   }
-  // Never proposed: certainly not carried out.
-  std::erase_if(parked_, [&](Proposal& proposal) {
-    if (proposal.deadline > now) return false;
-    Refuse(proposal, Errc::kContextDeadlineExceeded);
-    return true;
-  });
+  std::erase_if(parked_, [&](Proposal& proposal) { return IsLate(proposal, now); });
+  std::erase_if(postponed_, [&](auto& item) { return IsLate(item.second, now); });
+}
+
+// Never proposed: certainly not carried out. True: it was answered.
+bool RaftLoop::IsLate(Proposal& proposal, base::Clock::Monotonic now) {
+  if (proposal.deadline > now) return false;
+  Refuse(proposal, Errc::kContextDeadlineExceeded);
+  return true;
 }
 
 // All of them mean "outcome unknown" (v3-api.md 2.4).

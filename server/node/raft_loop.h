@@ -81,6 +81,7 @@ class RaftLoop {
   // raft_messages.cc
   void TakeMessages(Inbox::Contents& contents);
   void TakeProposals(raft::Message message);
+  void FilterForwarded(raft::Message& message);
   void ReleaseHeld();
 
   void Propose(std::vector<Proposal> proposals);
@@ -88,7 +89,8 @@ class RaftLoop {
   bool CanPropose() const { return core_.leader() && !core_.transferee(); }
   bool Admit(Proposal& proposal);
   void Leave(const Proposal& proposal);
-  void Refuse(Proposal& proposal, Errc errc);
+  void Refuse(Proposal& proposal, Errc errc) { Refuse(proposal, Error(errc)); }
+  void Refuse(Proposal& proposal, absl::Status status);
   void ParkOrRefuse(std::vector<Proposal> proposals);
   void ProposeChange(Proposal proposal);
   void RetryChanges();
@@ -112,6 +114,7 @@ class RaftLoop {
   void OnSoftState(const raft::SoftState& state);
   void UpdateLoneLeader();
   void ExpireWaiters();
+  bool IsLate(Proposal& proposal, base::Clock::Monotonic now);
   absl::Status TimeoutOf(const Waiter& waiter) const;
   bool IsConnectedSince(base::Clock::Monotonic start) const;
   void WatchSpace();
@@ -136,7 +139,7 @@ class RaftLoop {
   std::vector<Proposal> parked_;         // nobody can append; bounded by queued_bytes_max
   std::vector<HeldProposals> held_;      // of other members, while nobody can append them
   // Configuration changes that came while an earlier one was open, with the index that must be
-  // applied before they are tried again.
+  // applied before they are checked and tried again.
   std::vector<std::pair<Index, Proposal>> postponed_;
   Term started_term_;   // of the last empty entry applied here
   Index caught_up_at_;  // commit index at start

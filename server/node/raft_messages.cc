@@ -22,18 +22,26 @@ void RaftLoop::TakeMessages(Inbox::Contents& contents) {
 // raft would drop them without a word and their clients would wait for a timeout: they are kept
 // until somebody can append them, here or, forwarded once more, elsewhere.
 void RaftLoop::TakeProposals(raft::Message message) {
-  // Who joined under an earlier leader is in the view once the first entry of this one's term is
-  // applied; who joins under this one, before it can ask for anything.
-  forwarded_.Filter(message, core_.role() == raft::Role::kLeader && started_term_ == core_.term());
+  FilterForwarded(message);
   if (message.entries.empty()) return;
   if (CanPropose()) return core_.Step(std::move(message));
   if (held_.size() >= kHeldMax) return;
   held_.push_back({std::move(message), shared_.ports.raft.clock().Now()});
 }
 
+// Who joined under an earlier leader is in the view once the first entry of this one's term is
+// applied; who joins under this one, before it can ask for anything.
+void RaftLoop::FilterForwarded(raft::Message& message) {
+  const bool leads = core_.role() == raft::Role::kLeader;
+  forwarded_.Filter(message, {.leads = leads, .knows_all = leads && started_term_ == core_.term()});
+}
+
 void RaftLoop::ReleaseHeld() {
   if (CanPropose()) {
-    for (HeldProposals& held : std::exchange(held_, {})) core_.Step(std::move(held.message));
+    for (HeldProposals& held : std::exchange(held_, {})) {
+      FilterForwarded(held.message);  // by what is true now
+      if (!held.message.entries.empty()) core_.Step(std::move(held.message));
+    }
     if (!parked_.empty()) Propose(std::exchange(parked_, {}));
     return;
   }

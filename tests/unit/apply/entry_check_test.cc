@@ -32,7 +32,8 @@ EntryRules Rules() {
           .oldest_minor = 6,
           .newest_foreign_minor = 0,
           .own_minor = 6,
-          .members = &Members()};
+          .members = &Members(),
+          .appended_to = &Members()};
 }
 
 std::string Encode(const Fill& fill) {
@@ -77,8 +78,8 @@ std::map<std::string, std::string> Good() {
     r.mutable_alarm()->set_memberid(1);
   });
   add("auth status", [](Request& r) { r.mutable_auth_status(); });
-  add("auth enable", [](Request& r) { r.mutable_auth_enable(); });
-  add("user add", [](Request& r) { r.mutable_auth_user_add()->set_name("caf\xc3\xa9"); });
+  add("login", [](Request& r) { r.mutable_authenticate()->set_name("caf\xc3\xa9"); });
+  add("users", [](Request& r) { r.mutable_auth_user_list(); });
   add("version", [](Request& r) { r.mutable_cluster_version_set()->set_ver("3.6.0"); });
   add("attributes", [](Request& r) {
     r.mutable_cluster_member_attr_set()->set_member_id(1);
@@ -152,7 +153,7 @@ TEST(EntryCheck, RefusesWhatMembersWouldDieOf) {
               r.mutable_put();
             })),
             "text is not UTF-8");
-  std::string name = Encode([](Request& r) { r.mutable_auth_role_add()->set_name("x"); });
+  std::string name = Encode([](Request& r) { r.mutable_auth_role_get()->set_role("x"); });
   name.back() = '\xff';
   EXPECT_EQ(Verdict(name), "text is not UTF-8");
   EXPECT_EQ(Verdict(Encode([](Request& r) {
@@ -220,6 +221,20 @@ TEST(EntryCheck, RefusesWhatSomeMembersDoNotKnow) {
             "a v2 request outside of the users' keys");
 }
 
+// A member of this kind stops where it meets one in the log.
+TEST(EntryCheck, RefusesWhatNeedsAuthentication) {
+  const std::string needs = "it needs authentication";
+  EXPECT_EQ(Verdict(Encode([](Request& r) { r.mutable_auth_enable(); })), needs);
+  EXPECT_EQ(Verdict(Encode([](Request& r) { r.mutable_auth_user_add()->set_name("u"); })), needs);
+  EXPECT_EQ(Verdict(Encode([](Request& r) { r.mutable_auth_role_delete()->set_role("r"); })),
+            needs);
+  EXPECT_EQ(Verdict(Encode([](Request& r) {
+              r.mutable_header()->set_username("u");
+              r.mutable_put()->set_key("k");
+            })),
+            needs);
+}
+
 // Go merges repeated fields in another way, and members that know a field would part from others.
 TEST(EntryCheck, EncodesAnewWhatDecodersReadInTwoWays) {
   const std::string put = Good()["put"];
@@ -265,8 +280,8 @@ std::string Change(raft::ConfChangeType type, std::uint64_t id, std::string cont
   return raftcodec::Encode(raft::ConfChange{5, type, MemberId(id), std::move(context)});
 }
 
-std::string ChangeVerdict(const std::string& data) {
-  const auto checked = CheckConfChange(raft::Payload(data), Rules());
+std::string ChangeVerdict(const std::string& data, const EntryRules& rules = Rules()) {
+  const auto checked = CheckConfChange(raft::Payload(data), rules);
   if (!checked.ok()) return std::string(base::MessageOf(checked.status()));
   return checked->view() == data ? "" : "encoded anew";
 }
@@ -299,7 +314,17 @@ TEST(EntryCheck, RefusesChangesThatMembersWouldDieOf) {
     EXPECT_EQ(ChangeVerdict(Change(kAddNode, 3, context)), "bad peer URLs") << urls;
     EXPECT_EQ(ChangeVerdict(Change(kUpdateNode, 3, context)), "bad peer URLs") << urls;
   }
-  EXPECT_EQ(ChangeVerdict(Change(kRemoveNode, 1, "")), "removal of the last voter");
+}
+
+// Whoever appends it must not; who passes it on may not know all members.
+TEST(EntryCheck, RefusesToAppendTheRemovalOfTheLastVoter) {
+  using enum raft::ConfChangeType;
+  const std::string removal = Change(kRemoveNode, 1, "");
+  EntryRules rules = Rules();
+  rules.members = nullptr;
+  EXPECT_EQ(ChangeVerdict(removal, rules), "removal of the last voter");
+  rules.appended_to = nullptr;
+  EXPECT_EQ(ChangeVerdict(removal, rules), "");
 }
 
 // The last of two equal keys counts for one decoder, the first for the other.

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "server/base/status.h"
+#include "server/raftcodec/raftpb.h"
 #include "tests/support/sim_cluster.h"
 
 namespace etcd::node {
@@ -250,6 +251,125 @@ TEST_F(ConfChangesTest, TwoAtOnceAreBothMade) {
   const auto both = Await(Leader(), second);
   ASSERT_TRUE(both.ok()) << both.status();
   EXPECT_EQ(both->members.size(), 5U);
+}
+
+TEST_F(ConfChangesTest, WhatWaitedItsTurnIsCheckedAgain) {
+  std::vector<std::shared_ptr<std::optional<absl::StatusOr<AddedMember>>>> answers;
+  for (const char* url : {"http://new:1", "http://new:2", "http://new:3"}) {
+    answers.push_back(std::make_shared<std::optional<absl::StatusOr<AddedMember>>>());
+    Leader()->AddMember({url}, false, {}, Catch(answers.back()));
+  }
+  EXPECT_TRUE(Await(Leader(), answers[0]).ok());
+  EXPECT_TRUE(Await(Leader(), answers[1]).ok());
+  EXPECT_EQ(ErrcOf(Await(Leader(), answers[2]).status()), Errc::kNotEnoughStartedMembers);
+}
+
+// ---- Never without a voter
+
+TEST(LastVoter, StaysWhenTwoRemovalsAreAskedForAtOnce) {
+  for (const bool is_strict : {true, false}) {
+    SimCluster cluster(7, 2, [&](MemberOptions& o) { o.strict_reconfig_check = is_strict; });
+    ASSERT_TRUE(cluster.Boot());
+    cluster.scheduler.RunFor(kSettled);
+    const std::size_t leader = cluster.AwaitLeader();
+    auto first = std::make_shared<std::optional<Members>>();
+    auto second = std::make_shared<std::optional<Members>>();
+    cluster[leader]->RemoveMember(cluster[1 - leader]->member_id(), {}, Catch(first));
+    cluster[leader]->RemoveMember(cluster[leader]->member_id(), {}, Catch(second));
+    EXPECT_TRUE(Await(cluster[leader], first).ok());
+    EXPECT_EQ(ErrcOf(Await(cluster[leader], second).status()), Errc::kNotEnoughStartedMembers);
+    EXPECT_FALSE(cluster[leader].fatal().has_value());
+    EXPECT_TRUE(cluster[leader].Put("a", "1").status.ok());
+  }
+}
+
+raft::Message ForwardedRemoval(MemberId from, SimMember& leader) {
+  raft::Message message;
+  message.type = raft::MessageType::kProp;
+  message.from = from;
+  message.to = leader->member_id();
+  const raft::ConfChange change = {9, raft::ConfChangeType::kRemoveNode, leader->member_id(), ""};
+  message.entries.push_back(
+      {Term(), Index(), raft::EntryType::kConfChange, raft::Payload(raftcodec::Encode(change))});
+  return message;
+}
+
+void Deliver(SimMember& to, raft::Message message) {
+  std::vector<raft::Message> one;
+  one.push_back(std::move(message));
+  to->Receive(std::move(one));
+}
+
+// A forwarded removal comes while the leader hands over and waits for the next one, who is removed
+// meanwhile.
+TEST(LastVoter, StaysWhenARemovalWasHeldBack) {
+  SimCluster cluster(8, 2, [](MemberOptions& o) { o.strict_reconfig_check = false; });
+  ASSERT_TRUE(cluster.Boot());
+  const std::size_t number = cluster.AwaitLeader();
+  SimMember& leader = cluster[number];
+  const MemberId other = cluster[1 - number]->member_id();
+  ASSERT_TRUE(cluster.AwaitConverged());
+  bool acknowledges = false;
+  cluster.network.filter = [&](const raft::Message& m) {
+    return m.type != raft::MessageType::kTimeoutNow &&
+           (acknowledges || m.type != raft::MessageType::kAppResp);
+  };
+  auto removed = std::make_shared<std::optional<Members>>();
+  leader->RemoveMember(other, {}, Catch(removed));
+  cluster.scheduler.RunFor(std::chrono::milliseconds(20));
+  leader->MoveLeader(other, {}, [](const absl::Status&) {});
+  cluster.scheduler.RunFor(std::chrono::milliseconds(20));
+  Deliver(leader, ForwardedRemoval(other, leader));
+  cluster.scheduler.RunFor(std::chrono::milliseconds(20));
+  ASSERT_FALSE(removed->has_value());
+  acknowledges = true;
+  EXPECT_TRUE(Await(leader, removed).ok());
+  cluster.scheduler.RunFor(seconds(2));
+  EXPECT_FALSE(leader.fatal().has_value());
+  EXPECT_EQ(leader->Members().size(), 1U);
+  EXPECT_TRUE(leader.Put("a", "1").status.ok());
+}
+
+// ---- How long they wait
+
+// The leader puts an empty entry in its place and tells nobody.
+TEST_F(ConfChangesTest, AForwardedOneThatIsLostEndsAfterTheRequestTimeout) {
+  bool acknowledges = false;
+  cluster.network.filter = [&](const raft::Message& m) {
+    return acknowledges || m.type != raft::MessageType::kAppResp;
+  };
+  auto first = std::make_shared<std::optional<absl::StatusOr<AddedMember>>>();
+  auto second = std::make_shared<std::optional<absl::StatusOr<AddedMember>>>();
+  Leader()->AddMember({"http://new:1"}, false, {}, Catch(first));
+  cluster.scheduler.RunFor(std::chrono::milliseconds(20));
+  Other(1)->AddMember({"http://new:2"}, false, {}, Catch(second));
+  cluster.scheduler.RunFor(std::chrono::milliseconds(20));
+  acknowledges = true;
+  EXPECT_TRUE(Await(Leader(), first).ok());
+  EXPECT_EQ(ErrcOf(Await(Other(1), second).status()), Errc::kTimeout);
+}
+
+// What the peer port asks for, without a deadline.
+TEST_F(ConfChangesTest, APromotionEndsAfterTheRequestTimeout) {
+  cluster.network.filter = [](const raft::Message& m) {
+    return m.type != raft::MessageType::kAppResp;
+  };
+  EXPECT_EQ(ErrcOf(Promote(Leader(), Other(1)->member_id()).status()), Errc::kTimeout);
+}
+
+// Also behind a change that never ends.
+TEST_F(ConfChangesTest, CallersGetAnswersByTheirDeadlines) {
+  cluster.network.Partition({leader});
+  ProposeOptions options;
+  options.deadline = cluster.scheduler.clock().Now() + seconds(3);
+  std::vector<std::shared_ptr<std::optional<Members>>> answers;
+  for (int i = 0; i < 3; ++i) {
+    answers.push_back(std::make_shared<std::optional<Members>>());
+    Leader()->UpdateMember(Other(1)->member_id(), {"http://new:1"}, options, Catch(answers.back()));
+  }
+  for (const auto& answer : answers) {
+    EXPECT_EQ(ErrcOf(Await(Leader(), answer).status()), Errc::kContextDeadlineExceeded);
+  }
 }
 
 TEST_F(ConfChangesTest, MembersAgreeOnTheClusterVersion) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "server/node/auto_compactor.h"
+#include "tests/support/sim_cluster.h"
 #include "tests/support/sim_member.h"
 
 namespace etcd::node {
@@ -431,6 +432,32 @@ TEST(PhysicalCompaction, AStopAnswersWhoWaitsForIt) {
   ASSERT_TRUE(pending->result.has_value());
   EXPECT_EQ(ErrcOf(pending->result->status), Errc::kStopped);
   reader = absl::UnknownError("gone");
+}
+
+// ---- Memory
+
+// While the others follow no more, a leader's log grows with all that its clients write.
+TEST(Limits, WhatNoMajorityHasYetIsBounded) {
+  testing::SimCluster cluster(30, 3, [](MemberOptions& o) { o.queued_bytes_max = 2'500; });
+  ASSERT_TRUE(cluster.Boot());
+  SimMember& leader = cluster[cluster.AwaitLeader()];
+  ASSERT_TRUE(cluster.AwaitConverged());
+  cluster.network.filter = [](const raft::Message& m) {
+    return m.type != raft::MessageType::kAppResp;
+  };
+  const auto fill = [](InternalRaftRequest& request) {
+    FillPut(request);
+    request.mutable_put()->set_value(std::string(8000, 'x'));
+  };
+  const auto first = leader.Propose(fill);
+  cluster.scheduler.RunFor(std::chrono::milliseconds(20));
+  EXPECT_EQ(ErrcOf(leader.Put("b", std::string(8000, 'x')).status), Errc::kTooManyRequests);
+  EXPECT_FALSE(first->result.has_value());
+  cluster.network.filter = nullptr;
+  ASSERT_TRUE(cluster.WaitFor([&] { return first->result.has_value(); }));
+  EXPECT_TRUE(first->result->status.ok()) << first->result->status;
+  EXPECT_EQ(leader.Get("b"), "");
+  EXPECT_TRUE(leader.Put("c", std::string(8000, 'x')).status.ok());
 }
 
 }  // namespace
