@@ -8,6 +8,7 @@
 
 #include <google/protobuf/arena.h>
 
+#include "server/apply/entry_check.h"
 #include "server/apply/legacy_request.h"
 #include "server/base/bytes.h"
 #include "server/base/check.h"
@@ -136,6 +137,13 @@ absl::Status Applier::ApplyRequest(const InternalRaftRequest& request, const raf
                                    BatchOutcome& out) {
   const RequestId id = IdOf(request);
   out.last.operation = OperationOf(request);
+  // kInternal, so that it is no result: members that have authentication carry it out, and what
+  // this one answers, hands on in snapshots or lets users do would differ from then on.
+  if (NeedsAuth(request)) {
+    return base::MakeStatus(absl::StatusCode::kInternal,
+                            "the log needs authentication, which this etcd does not have yet: a "
+                            "cluster that uses it cannot have members of this kind");
+  }
   if (out.last.operation == Operation::kAlarm) out.alarms_changed = true;
   absl::Status refused = CheckAlarms(request);
   if (refused.ok()) refused = CheckAuth(request);

@@ -72,7 +72,8 @@ absl::Status Applier::CheckAlarms(const InternalRaftRequest& request) const {
 }
 
 // The place of the permission check (user and auth revision of the header against the auth store).
-// Until there is one, the requests that would change it have a definite result.
+// Until there is one, what would change it never gets here (NeedsAuth); those that read it, which
+// pass the log as well and change nothing on any member, have a definite result.
 absl::Status Applier::CheckAuth(const InternalRaftRequest& request) const {
   if (!IsAuth(request)) return absl::OkStatus();
   return base::MakeStatus(absl::StatusCode::kUnimplemented,

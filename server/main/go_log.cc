@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <etcdserverpb/raft_internal.pb.h>
 
+#include "server/apply/entry_check.h"
 #include "server/base/status.h"
 #include "server/image/v2_document.h"
 #include "server/membership/member.h"
@@ -33,15 +34,6 @@ absl::Status AddChange(std::string_view data, GoMembership& out) {
   if (!context.ok() || out.removed.contains(change.node_id)) return absl::OkStatus();
   if (!context->is_promote) out.members[change.node_id] = membership::EncodeMember(context->member);
   return absl::OkStatus();
-}
-
-// Authenticate only makes a token, and the readers change nothing.
-bool ChangesAuth(const etcdserverpb::InternalRaftRequest& r) {
-  return r.has_auth_enable() || r.has_auth_disable() || r.has_auth_user_add() ||
-         r.has_auth_user_delete() || r.has_auth_user_change_password() ||
-         r.has_auth_user_grant_role() || r.has_auth_user_revoke_role() || r.has_auth_role_add() ||
-         r.has_auth_role_delete() || r.has_auth_role_grant_permission() ||
-         r.has_auth_role_revoke_permission();
 }
 
 }  // namespace
@@ -79,9 +71,8 @@ bool NeedsAuth(const GoLog& log, Index applied) {
     if (entry.index <= applied || entry.type != raft::EntryType::kNormal) return false;
     etcdserverpb::InternalRaftRequest request;
     const std::string_view bytes = entry.data;
-    if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
-    if (ChangesAuth(request)) return true;
-    return !request.header().username().empty() && !request.has_authenticate();
+    const bool is_request = request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+    return is_request && apply::NeedsAuth(request);
   });
 }
 

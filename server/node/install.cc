@@ -155,12 +155,19 @@ absl::Status TryInstall(Shared& shared, ApplyLoop& apply, const raft::SnapshotMe
   return apply.Reload(metadata.index);
 }
 
+bool HasAuthEnabled(const engine::KvEngine& engine) {
+  const auto stored =
+      engine.Get(Family::kMeta, engine::MetaKey(engine::kBucketAuth, "authEnabled"));
+  return stored.ok() && *stored == "\x01";
+}
+
 // Removed unless it was finished.
 class ImageSink final : public ports::SnapshotSink {
  public:
-  ImageSink(base::FileSystem& file_system, std::string dir, raft::Message message,
+  ImageSink(const MemberPorts& ports, std::string dir, raft::Message message,
             absl::AnyInvocable<void(raft::Message)> deliver)
-      : file_system_(file_system),
+      : file_system_(ports.file_system),
+        engine_(ports.engine),
         dir_(std::move(dir)),
         message_(std::move(message)),
         deliver_(std::move(deliver)) {}
@@ -197,6 +204,7 @@ class ImageSink final : public ports::SnapshotSink {
     if (info.consistent_index > index) {
       return base::DataLoss("the database is newer than its snapshot");
     }
+    RETURN_IF_ERROR(CheckAuth(info));
     RETURN_IF_ERROR(file_system_.Rename(temporary_, SnapDbPath(dir_, index)));
     file_.reset();
     RETURN_IF_ERROR(file_system_.SyncDir(dir_));
@@ -207,7 +215,19 @@ class ImageSink final : public ports::SnapshotSink {
   }
 
  private:
+  absl::Status CheckAuth(const image::ImageInfo& info) const {
+    if (!info.auth_enabled || HasAuthEnabled(engine_)) return absl::OkStatus();
+    LOG_ERROR(
+        "refused a database snapshot: authentication is enabled in it, which this etcd does not "
+        "have yet; remove this member from the cluster",
+        {"incoming-snapshot-index", message_.snapshot.metadata.index},
+        {"remote-snapshot-sender-id", base::FormatHex(message_.from.value())});
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                            "authentication is enabled, which this member does not have");
+  }
+
   base::FileSystem& file_system_;
+  const engine::KvEngine& engine_;
   const std::string dir_;
   raft::Message message_;
   absl::AnyInvocable<void(raft::Message)> deliver_;
@@ -224,9 +244,9 @@ std::string SnapDbPath(const std::string& dir, Index index) {
 }
 
 absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> ReceiveImage(
-    base::FileSystem& file_system, const std::string& dir, raft::Message message,
+    const MemberPorts& ports, const std::string& dir, raft::Message message,
     absl::AnyInvocable<void(raft::Message)> deliver) {
-  auto sink = std::make_unique<ImageSink>(file_system, dir, std::move(message), std::move(deliver));
+  auto sink = std::make_unique<ImageSink>(ports, dir, std::move(message), std::move(deliver));
   RETURN_IF_ERROR(sink->Open());
   return std::unique_ptr<ports::SnapshotSink>(std::move(sink));
 }

@@ -28,9 +28,11 @@ namespace etcd::node {
 // <index %016x>.snap.db in `dir`.
 std::string SnapDbPath(const std::string& dir, Index index);
 
-// Step 1. `deliver` gets the message when the database is durable.
+// Step 1. `deliver` gets the message when the database is durable. One with authentication is
+// refused (kFailedPrecondition): this etcd has none, so everybody could read and write it here.
+// Unless that is so anyway, since the member's own data was imported with it.
 absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> ReceiveImage(
-    base::FileSystem& file_system, const std::string& dir, raft::Message message,
+    const MemberPorts& ports, const std::string& dir, raft::Message message,
     absl::AnyInvocable<void(raft::Message)> deliver);
 
 // Step 4, as a step of the apply loop (see ApplyLoop::EnqueueStep). Everything but a full disk

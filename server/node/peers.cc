@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> MemberImpl::ReceiveSnapshot
   if (message.type != raft::MessageType::kSnap || message.snapshot.empty()) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "wrong raft message type");
   }
-  return ReceiveImage(shared_.ports.file_system, shared_.options.snap_dir, std::move(message),
+  return ReceiveImage(shared_.ports, shared_.options.snap_dir, std::move(message),
                       [this](raft::Message received) {
                         std::vector<raft::Message> one;
                         one.push_back(std::move(received));

@@ -216,7 +216,7 @@ std::vector<InternalRaftRequest> OneOfEachKind() {
   requests[7].mutable_alarm();
   requests[8].mutable_lease_checkpoint();
   requests[9].mutable_auth_status();
-  requests[10].mutable_auth_enable();
+  requests[10].mutable_auth_user_list();
   requests[11].mutable_downgrade_info_set();
   requests[12].mutable_cluster_member_attr_set()->set_member_id(1);
   requests[13].mutable_cluster_version_set()->set_ver("3.6.0");

@@ -39,6 +39,10 @@ std::vector<raft::Entry> Hostile() {
   version.mutable_header()->set_id(2);
   version.mutable_cluster_version_set()->set_ver("3.9.0");
   out.push_back(Normal(version.SerializeAsString()));
+  etcdserverpb::InternalRaftRequest user;
+  user.mutable_header()->set_id(3);
+  user.mutable_auth_user_add()->set_name("u");
+  out.push_back(Normal(user.SerializeAsString()));
   const auto change = [&](raft::EntryType type, std::string data) {
     out.push_back({Term(), Index(), type, raft::Payload(std::move(data))});
   };
@@ -106,6 +110,21 @@ TEST(Forwarded, AFollowerPassesOnOnlyWhatIsSound) {
   Deliver(cluster, via, Forwarded(cluster, from, via, std::move(entries)));
   ASSERT_TRUE(cluster.WaitFor([&] { return cluster[from].Get("good") == "1"; }));
   EXPECT_EQ(forwarded, 1U);
+}
+
+// What a leader of Go's has committed: to skip it would part this member from the others.
+TEST(Committed, ChangesOfAuthenticationHaltTheMember) {
+  testing::SimMember member(4);
+  ASSERT_TRUE(member.Boot().ok());
+  ASSERT_TRUE(member.Put("a", "1").status.ok());
+  const auto answer = member.Propose([](etcdserverpb::InternalRaftRequest& request) {
+    request.mutable_auth_user_add()->set_name("u");
+  });
+  ASSERT_TRUE(member.WaitFor([&] { return member.fatal().has_value(); }));
+  EXPECT_NE(member.fatal()->find("needs authentication"), std::string::npos) << *member.fatal();
+  EXPECT_FALSE(answer->result.has_value());
+  member.Kill();
+  EXPECT_FALSE(member.Boot().ok());
 }
 
 // Operations that members of the applied cluster version do not know.

@@ -44,6 +44,27 @@ TEST(Snapshot, ThatBreaksOffIsSentAgain) {
   away.ExpectCaughtUp();
 }
 
+// Everybody could read and write there what the others protect.
+TEST(Snapshot, WithAuthenticationIsInstalledOnlyWhereItWasImported) {
+  Lagging away(4);
+  const auto enable = [&](std::size_t i) {
+    engine::WriteBatch batch;
+    batch.Put(engine::Family::kMeta, engine::MetaKey(engine::kBucketAuth, "authEnabled"), "\x01");
+    ASSERT_TRUE(away.cluster[i].engine.Write(batch).ok());
+  };
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (i != away.lagging) enable(i);
+  }
+  away.Return();
+  away.cluster.scheduler.RunFor(seconds(5));
+  EXPECT_EQ(away.cluster.network.snapshots_delivered(), 0U);
+  EXPECT_FALSE(away.cluster[away.lagging].fatal().has_value());
+  EXPECT_NE(away.cluster[away.lagging].Get(Key(50)), "new");
+  enable(away.lagging);
+  away.ExpectCaughtUp();
+  EXPECT_GE(away.cluster.network.snapshots_delivered(), 1U);
+}
+
 // Nothing of the log that the receiver needs next goes away while it is being served.
 TEST(Snapshot, UnderWayHoldsTheLogBack) {
   Lagging away(2);
