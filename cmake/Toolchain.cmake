@@ -14,6 +14,12 @@ if(ETCD_SANITIZE)
   add_link_options(-fsanitize=${ETCD_SANITIZE})
 endif()
 
+# The targets of tests/fuzz as libFuzzer binaries; clang only.
+option(ETCD_LIBFUZZER "Instrument for libFuzzer" OFF)
+if(ETCD_LIBFUZZER)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 set(ETCD_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor
     -Wold-style-cast -Werror)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)

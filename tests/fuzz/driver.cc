@@ -10,8 +10,9 @@
 #include "server/base/random.h"
 #include "tests/fuzz/target.h"
 
-// A fuzz target as a plain test: <binary> <mutations per input> [corpus folder]. Deterministic; a
+// A fuzz target as a plain test: <binary> <mutations per seed> [corpus folder]. Deterministic; a
 // crash or a failed CHECK ends it. Inputs found by a fuzzer become files of the corpus folder.
+// <binary> --write <folder> writes the seeds there, for a fuzzer to start from.
 namespace etcd::fuzz {
 namespace {
 
@@ -47,32 +48,57 @@ std::string Mutate(std::string bytes, base::Random& random) {
   return bytes;
 }
 
-std::vector<std::string> Inputs(const char* corpus) {
-  std::vector<std::string> inputs = Seeds();
-  inputs.emplace_back();
-  if (corpus == nullptr) return inputs;
-  for (const auto& file : std::filesystem::directory_iterator(corpus)) {
-    std::ifstream in(file.path(), std::ios::binary);
-    inputs.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+// Files are many and mutated less than seeds.
+constexpr long kLessForFiles = 20;
+
+std::vector<std::string> FilesOf(const char* corpus) {
+  if (corpus == nullptr) return {};
+  std::vector<std::filesystem::path> paths;
+  for (const auto& file : std::filesystem::directory_iterator(corpus)) paths.push_back(file.path());
+  std::ranges::sort(paths);
+  std::vector<std::string> files;
+  for (const std::filesystem::path& path : paths) {
+    std::ifstream in(path, std::ios::binary);
+    files.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
   }
-  return inputs;
+  return files;
+}
+
+void RunWithMutations(const std::vector<std::string>& inputs, long mutations,
+                      base::Random& random) {
+  for (const std::string& input : inputs) {
+    Run(input);
+    for (long i = 0; i < mutations; ++i) Run(Mutate(input, random));
+  }
+}
+
+void WriteSeeds(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  int number = 0;
+  for (const std::string& seed : Seeds()) {
+    std::ofstream out(folder / ("seed-" + std::to_string(++number)), std::ios::binary);
+    out << seed;
+  }
 }
 
 }  // namespace
 }  // namespace etcd::fuzz
 
 int main(int argc, char** argv) {
+  namespace fuzz = etcd::fuzz;
   if (argc < 2) return 2;
   etcd::base::SetLogLevel(etcd::base::LogLevel::kFatal);
+  if (argc > 2 && std::string(argv[1]) == "--write") {
+    fuzz::WriteSeeds(argv[2]);
+    return 0;
+  }
   const long mutations = std::strtol(argv[1], nullptr, 10);
   etcd::base::SeededRandom random(20);
-  long runs = 0;
-  for (const std::string& input : etcd::fuzz::Inputs(argc > 2 ? argv[2] : nullptr)) {
-    etcd::fuzz::Run(input);
-    for (long i = 0; i < mutations; ++i, ++runs) {
-      etcd::fuzz::Run(etcd::fuzz::Mutate(input, random));
-    }
-  }
-  std::printf("%ld mutated inputs\n", runs);
+  std::vector<std::string> seeds = fuzz::Seeds();
+  seeds.emplace_back();
+  const std::vector<std::string> files = fuzz::FilesOf(argc > 2 ? argv[2] : nullptr);
+  fuzz::RunWithMutations(seeds, mutations, random);
+  fuzz::RunWithMutations(files, mutations / fuzz::kLessForFiles, random);
+  std::printf("%zu seeds and %zu files with mutations\n", seeds.size(), files.size());
   return 0;
 }
