@@ -164,11 +164,10 @@ bool HasAuthEnabled(const engine::KvEngine& engine) {
 // Removed unless it was finished.
 class ImageSink final : public ports::SnapshotSink {
  public:
-  ImageSink(const MemberPorts& ports, std::string dir, raft::Message message,
-            absl::AnyInvocable<void(raft::Message)> deliver)
-      : file_system_(ports.file_system),
-        engine_(ports.engine),
-        dir_(std::move(dir)),
+  ImageSink(Shared& shared, raft::Message message, absl::AnyInvocable<void(raft::Message)> deliver)
+      : shared_(shared),
+        file_system_(shared.ports.file_system),
+        dir_(shared.options.snap_dir),
         message_(std::move(message)),
         deliver_(std::move(deliver)) {}
   ~ImageSink() override {
@@ -215,19 +214,18 @@ class ImageSink final : public ports::SnapshotSink {
   }
 
  private:
-  absl::Status CheckAuth(const image::ImageInfo& info) const {
-    if (!info.auth_enabled || HasAuthEnabled(engine_)) return absl::OkStatus();
-    LOG_ERROR(
-        "refused a database snapshot: authentication is enabled in it, which this etcd does not "
-        "have yet; remove this member from the cluster",
-        {"incoming-snapshot-index", message_.snapshot.metadata.index},
-        {"remote-snapshot-sender-id", base::FormatHex(message_.from.value())});
-    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                            "authentication is enabled, which this member does not have");
+  absl::Status CheckAuth(const image::ImageInfo& info) {
+    if (!info.auth_enabled || HasAuthEnabled(shared_.ports.engine)) return absl::OkStatus();
+    const absl::Status status =
+        base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                         "authentication is enabled in it, which this etcd does not have yet: a "
+                         "cluster that uses it cannot have members of this kind");
+    shared_.Halt("refused a database snapshot", status);
+    return status;
   }
 
+  Shared& shared_;
   base::FileSystem& file_system_;
-  const engine::KvEngine& engine_;
   const std::string dir_;
   raft::Message message_;
   absl::AnyInvocable<void(raft::Message)> deliver_;
@@ -244,9 +242,8 @@ std::string SnapDbPath(const std::string& dir, Index index) {
 }
 
 absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> ReceiveImage(
-    const MemberPorts& ports, const std::string& dir, raft::Message message,
-    absl::AnyInvocable<void(raft::Message)> deliver) {
-  auto sink = std::make_unique<ImageSink>(ports, dir, std::move(message), std::move(deliver));
+    Shared& shared, raft::Message message, absl::AnyInvocable<void(raft::Message)> deliver) {
+  auto sink = std::make_unique<ImageSink>(shared, std::move(message), std::move(deliver));
   RETURN_IF_ERROR(sink->Open());
   return std::unique_ptr<ports::SnapshotSink>(std::move(sink));
 }

@@ -28,12 +28,12 @@ namespace etcd::node {
 // <index %016x>.snap.db in `dir`.
 std::string SnapDbPath(const std::string& dir, Index index);
 
-// Step 1. `deliver` gets the message when the database is durable. One with authentication is
-// refused (kFailedPrecondition): this etcd has none, so everybody could read and write it here.
-// Unless that is so anyway, since the member's own data was imported with it.
+// Step 1. `deliver` gets the message when the database is durable. One with authentication enabled
+// halts the member: this etcd has none, so everybody could read and write it here, and a refusal
+// would have it sent again and again. Unless the member's own data was imported with it: then that
+// is so anyway.
 absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> ReceiveImage(
-    const MemberPorts& ports, const std::string& dir, raft::Message message,
-    absl::AnyInvocable<void(raft::Message)> deliver);
+    Shared& shared, raft::Message message, absl::AnyInvocable<void(raft::Message)> deliver);
 
 // Step 4, as a step of the apply loop (see ApplyLoop::EnqueueStep). Everything but a full disk
 // halts the member.

@@ -27,12 +27,11 @@ absl::StatusOr<std::unique_ptr<ports::SnapshotSink>> MemberImpl::ReceiveSnapshot
   if (message.type != raft::MessageType::kSnap || message.snapshot.empty()) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "wrong raft message type");
   }
-  return ReceiveImage(shared_.ports, shared_.options.snap_dir, std::move(message),
-                      [this](raft::Message received) {
-                        std::vector<raft::Message> one;
-                        one.push_back(std::move(received));
-                        raft_->inbox().Put(std::move(one));
-                      });
+  return ReceiveImage(shared_, std::move(message), [this](raft::Message received) {
+    std::vector<raft::Message> one;
+    one.push_back(std::move(received));
+    raft_->inbox().Put(std::move(one));
+  });
 }
 
 // The .snap file is the snapshot thread's, the log the raft thread's.
