@@ -91,6 +91,7 @@ void Applier::Begin() {
   batch_.Clear();
   sealed_ = false;
   state_.store.BeginBatch(batch_);
+  FAILPOINT("afterStartDBTxn");
 }
 
 absl::Status Applier::Apply(const raft::Entry& entry, BatchOutcome& out) {
@@ -215,6 +216,7 @@ void Applier::Publish() {
   state_.lessor.Publish();
   // Last: watchers and readers of a revision find everything else in place.
   state_.store.Publish();
+  FAILPOINT("afterWritebackBuf");
   scratch_->arena.Reset();
 }
 

@@ -7,6 +7,7 @@
 #include "server/apply/applier.h"
 #include "server/apply/legacy_request.h"
 #include "server/base/bytes.h"
+#include "server/base/etcd_version.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/storage/engine/buckets.h"
@@ -24,15 +25,6 @@ constexpr std::uint32_t kAuthRevisionField = 3;
 // Whose backend schema this is; older clusters have no storage version.
 constexpr int kOwnMinor = 6;
 constexpr std::string_view kOwnStorageVersion = "3.6.0";
-
-// "3.<minor>.<patch>" -> minor; -1 when it has another shape.
-int MinorOf(std::string_view version) {
-  if (!version.starts_with("3.")) return -1;
-  int minor = -1;
-  const auto [end, error] =
-      std::from_chars(version.data() + 2, version.data() + version.size(), minor);
-  return error == std::errc() && end != version.data() + 2 ? minor : -1;
-}
 
 bool NeedsSpace(const InternalRaftRequest& r) {
   return r.has_put() || r.has_lease_grant() || (r.has_txn() && CostOf(r.txn()) > 0);
@@ -166,7 +158,7 @@ absl::StatusOr<Response> Applier::LeaseRevoke(const etcdserverpb::LeaseRevokeReq
 
 absl::StatusOr<Response> Applier::LeaseCheckpoint(
     const etcdserverpb::LeaseCheckpointRequest& request) {
-  const bool persist = MinorOf(state_.cluster.current().cluster_version) >= kOwnMinor;
+  const bool persist = base::MinorOf(state_.cluster.current().cluster_version) >= kOwnMinor;
   for (const etcdserverpb::LeaseCheckpoint& checkpoint : request.checkpoints()) {
     RETURN_IF_ERROR(state_.lessor.Checkpoint({LeaseId(checkpoint.id()), checkpoint.remaining_ttl()},
                                              persist, batch_));
@@ -176,12 +168,13 @@ absl::StatusOr<Response> Applier::LeaseCheckpoint(
 
 // The storage version follows the cluster version (raft-peer-storage.md 8.5).
 absl::Status Applier::SetClusterVersion(std::string_view version, BatchOutcome& out) {
-  const int minor = MinorOf(version);
+  const int minor = base::MinorOf(version);
   if (minor > kOwnMinor) {
     return base::MakeStatus(absl::StatusCode::kInternal,
                             "the cluster version is newer than this server");
   }
-  if (minor < MinorOf(state_.cluster.current().cluster_version)) out.cluster_version_lowered = true;
+  if (minor < base::MinorOf(state_.cluster.current().cluster_version))
+    out.cluster_version_lowered = true;
   state_.cluster.SetClusterVersion(version, batch_);
   out.cluster_version_set = true;
   const std::string key = engine::MetaKey(engine::kBucketMeta, engine::kMetaStorageVersion);

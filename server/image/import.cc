@@ -1,6 +1,5 @@
 #include "server/image/import.h"
 
-#include <charconv>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -8,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "server/base/bytes.h"
+#include "server/base/etcd_version.h"
 #include "server/base/status.h"
 #include "server/bbolt/reader.h"
 #include "server/config/version.h"
@@ -121,20 +121,10 @@ absl::Status Import::WriteBatch() {
   return absl::OkStatus();
 }
 
-// The second number of "3.6.0"; -1: it is no version of etcd 3.
-int MinorOf(std::string_view version) {
-  if (!version.starts_with("3.")) return -1;
-  version.remove_prefix(2);
-  int minor = -1;
-  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), minor);
-  const bool is_dotted = end != version.data() + version.size() && *end == '.';
-  return error == std::errc() && is_dotted ? minor : -1;
-}
-
 bool IsSupported(const std::string& version) {
   if (version.empty()) return true;
-  const int minor = MinorOf(version);
-  return minor >= 0 && minor <= MinorOf(config::kEtcdClusterVersion);
+  const int minor = base::MinorOf(version);
+  return minor >= 0 && minor <= base::MinorOf(config::kEtcdClusterVersion);
 }
 
 absl::StatusOr<ImageInfo> ReadImage(base::FileSystem& file_system, const std::string& path,

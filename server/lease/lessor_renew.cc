@@ -2,6 +2,7 @@
 #include <functional>
 #include <utility>
 
+#include "server/base/failpoint.h"
 #include "server/base/status.h"
 #include "server/lease/lessor_impl.h"
 
@@ -50,6 +51,7 @@ void Lessor::Impl::Renew(LeaseId id, RenewDone done) {
 // start from it, and the lease would end before the TTL that was promised. A checkpoint that is on
 // its way would store one after the renewal; the clearing comes behind it in the log.
 void Lessor::Impl::RenewCheckpointed(const Clearing& clearing) {
+  FAILPOINT("beforeCheckpointInLeaseRenew");
   sink.ProposeCheckpoint({{clearing.id, 0}}, clearing.term,
                          [weak = weak_from_this(), clearing](const absl::Status& status) {
                            if (const auto self = weak.lock()) {

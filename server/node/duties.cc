@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 #include "server/node/entries.h"
@@ -51,6 +52,7 @@ void Duties::Publish() {
   const membership::ViewPtr view = shared_.cluster.view();
   if (!view->members.contains(shared_.id)) return;  // not that far yet
   if (view->members.size() > 1 && view->cluster_version.empty()) return;
+  FAILPOINT("beforePublishing");
   publishing_ = true;
   // Who joins, or was away, replays versions that are long past, and members of today may not live
   // through the form of those.

@@ -182,8 +182,6 @@ class ImageSink final : public ports::SnapshotSink {
     const Index index = message_.snapshot.metadata.index;
     temporary_ = fmt::format("{}/tmp-{:016x}-{}.snap.db", dir_, index.value(), ++count);
     ASSIGN_OR_RETURN(file_, file_system_.Open(temporary_, base::OpenMode::kCreateOrTruncate));
-    LOG_INFO("receiving database snapshot", {"incoming-snapshot-index", index},
-             {"remote-snapshot-sender-id", base::FormatHex(message_.from.value())});
     return absl::OkStatus();
   }
 
@@ -207,8 +205,6 @@ class ImageSink final : public ports::SnapshotSink {
     RETURN_IF_ERROR(file_system_.Rename(temporary_, SnapDbPath(dir_, index)));
     file_.reset();
     RETURN_IF_ERROR(file_system_.SyncDir(dir_));
-    LOG_INFO("received and saved database snapshot", {"incoming-snapshot-index", index},
-             {"bytes", size_});
     deliver_(std::move(message_));
     return absl::OkStatus();
   }

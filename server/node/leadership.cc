@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 
@@ -28,6 +29,7 @@ void Leadership::Move(MemberId to, base::Clock::Monotonic deadline, ReadDone don
   if (!Contains(raft_.core().conf_state().voters, to)) {
     return done(Error(Errc::kBadLeaderTransferee));
   }
+  FAILPOINT("afterIsMemberExist");
   if (to == shared_.id) return done(absl::OkStatus());
   LOG_INFO("leadership transfer starting", {"local-member-id", base::FormatHex(shared_.id.value())},
            {"transferee-member-id", base::FormatHex(to.value())});

@@ -114,6 +114,11 @@ void RaftLoop::SendAll(std::vector<raft::Message> messages) {
     observer_.SendSnapshot(std::move(*it));
   }
   messages.erase(snapshots, messages.end());
+  if (FAILPOINT_RETURNS("raftDropHeartbeat")) {
+    std::erase_if(messages, [](const raft::Message& message) {
+      return message.type == raft::MessageType::kHeartbeat;
+    });
+  }
   if (!messages.empty()) shared_.ports.peers.Send(std::move(messages));
 }
 

@@ -49,8 +49,6 @@ void Snapshots::Export(raft::Message message, std::unique_ptr<engine::View> view
   const MemberId to = message.to;
   auto image = image::ExportImage(std::move(view));
   if (image.ok()) {
-    LOG_INFO("sending database snapshot", {"snapshot-index", message.snapshot.metadata.index},
-             {"remote-peer-id", base::FormatHex(to.value())}, {"bytes", (*image)->size()});
     shared_.ports.peers.SendSnapshot(std::move(message), *std::move(image));
     return;
   }

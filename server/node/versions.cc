@@ -1,8 +1,9 @@
 #include "server/node/versions.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
+
+#include "server/base/etcd_version.h"
 
 namespace etcd::node {
 namespace {
@@ -41,14 +42,7 @@ VersionDecision Downgrading(const VersionState& state, int lowest,
 
 }  // namespace
 
-int MinorOf(std::string_view version) {
-  if (!version.starts_with(kMajor)) return -1;
-  version.remove_prefix(kMajor.size());
-  int minor = -1;
-  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), minor);
-  const bool dotted = end != version.data() + version.size() && *end == '.';
-  return error == std::errc() && dotted && minor >= 0 ? minor : -1;
-}
+int MinorOf(std::string_view version) { return base::MinorOf(version); }
 
 std::string ClusterVersionOf(int minor) {
   return std::string(kMajor) + std::to_string(minor) + ".0";

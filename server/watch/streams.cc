@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/base/errc.h"
+#include "server/base/failpoint.h"
 #include "server/watch/watch_hub_impl.h"
 
 // Opening and closing streams, creating and canceling watchers.
@@ -229,6 +230,7 @@ void WatchHub::Impl::Unblock(StreamId stream_id) {
   if (stream == nullptr) return;
   stream->blocked = false;
   stream->notify_asked = false;
+  FAILPOINT("beforeMoveVictims");
   std::vector<Watcher*> parked;
   parked.swap(stream->parked);
   for (Watcher* watcher : parked) {

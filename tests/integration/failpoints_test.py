@@ -16,6 +16,20 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 from etcd_process import EtcdProcess, free_ports, server_binary  # noqa: E402
 
 PANIC_EXIT = 2
+# What robustness tests of etcd 3.6 set; those of its storage engine have no place here.
+NAMES = set("""
+    raftBeforeSave raftAfterSave raftBeforeLeaderSend raftBeforeFollowerSend raftBeforeSaveSnap
+    raftAfterSaveSnap raftBeforeApplySnap raftAfterApplySnap raftAfterWALRelease raftBeforeAdvance
+    raftBeforeWALSaveSnaphot raftDropHeartbeat applyBeforeOpenSnapshot applyAfterOpenSnapshot
+    beforeApplyOneEntryNormal beforeApplyOneConfChange walBeforeSync walAfterSync
+    beforeCommit afterCommit commitBeforePreCommitHook commitAfterPreCommitHook beforeStartDBTxn
+    afterStartDBTxn beforeWritebackBuf afterWritebackBuf compactBeforeCommitScheduledCompact
+    compactAfterCommitScheduledCompact compactBeforeSetFinishedCompact compactAfterSetFinishedCompact
+    compactBeforeCommitBatch compactAfterCommitBatch compactAfterAcquiredBatchTxLock defragBeforeCopy
+    defragBeforeRename defragOpenFileError defragdbFail beforeSendWatchResponse beforeSyncWatchers
+    beforeMoveVictims beforeProgressIfSync beforePublishing afterIsMemberExist beforeRangeStreamChunk
+    beforeCheckpointInLeaseRenew beforeLookupWhenLeaseTimeToLive beforeLookupWhenForwardLeaseTimeToLive
+    beforeServeHTTPLeaseRenew""".split())
 
 
 def names_in_source():
@@ -47,6 +61,9 @@ class FailpointsTest(unittest.TestCase):
         content = answer.read().decode()
         connection.close()
         return answer.status, content
+
+    def test_all_of_etcds_names_have_a_place(self):
+        self.assertEqual(NAMES - self.names, set())
 
     def test_a_release_server_has_none(self):
         if self.built_in:

@@ -9,6 +9,7 @@
 
 #include "server/api/http/reply.h"
 #include "server/base/bytes.h"
+#include "server/base/failpoint.h"
 #include "server/base/status.h"
 #include "server/lease/lessor.h"
 
@@ -81,6 +82,7 @@ void RenewAsLeader(const PeerDeps& deps, LeaseId id, base::HttpResponderPtr resp
           if (!ok || !LeadsIn(deps, term)) {
             return ReplyError(*responder, 400, std::string(kNotPrimary));
           }
+          FAILPOINT("beforeServeHTTPLeaseRenew");
           deps.lessor.Renew(id, [id, responder](absl::StatusOr<std::int64_t> ttl) {
             AnswerRenewal(*responder, id, std::move(ttl));
           });
@@ -113,6 +115,7 @@ std::string EncodeInternal(const lease::LeaseInfo& info) {
 }
 
 void AnswerTimeToLive(const PeerDeps& deps, LeaseId id, bool keys, base::HttpResponder& responder) {
+  FAILPOINT("beforeLookupWhenForwardLeaseTimeToLive");
   const absl::StatusOr<lease::LeaseInfo> info = deps.lessor.TimeToLive(id, keys);
   if (info.ok()) {
     return responder.Reply(200, {{"Content-Type", std::string(kProtobuf)}}, EncodeInternal(*info));

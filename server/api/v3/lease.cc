@@ -11,6 +11,7 @@
 #include "server/api/v3/wire.h"
 #include "server/apply/quota.h"
 #include "server/base/bytes.h"
+#include "server/base/failpoint.h"
 #include "server/base/status.h"
 #include "server/lease/lessor.h"
 
@@ -35,6 +36,7 @@ base::Body AnswerUnknown(const Core& core, LeaseId id) {
 }
 
 absl::StatusOr<base::Body> AnswerTimeToLive(const Core& core, LeaseId id, bool with_keys) {
+  FAILPOINT("beforeLookupWhenLeaseTimeToLive");
   absl::StatusOr<lease::LeaseInfo> info = core.deps().lessor.TimeToLive(id, with_keys);
   if (ErrcOf(info.status()) == Errc::kLeaseNotFound) return AnswerUnknown(core, id);
   if (!info.ok()) return info.status();

@@ -9,6 +9,7 @@
 #include "server/api/v3/request.h"
 #include "server/api/v3/wire.h"
 #include "server/base/bytes.h"
+#include "server/base/failpoint.h"
 #include "server/base/status.h"
 
 namespace etcd::api::v3 {
@@ -110,6 +111,12 @@ void MaintenanceService::Alarm(CallContextPtr context, std::string_view request,
 }
 
 void MaintenanceService::Defragment(CallContextPtr, std::string_view, UnaryDone done) const {
+  // Nothing is copied here: etcd's moments fall together.
+  if (FAILPOINT_RETURNS("defragOpenFileError") || FAILPOINT_RETURNS("defragdbFail")) {
+    return done(absl::UnknownError("failpoint"));
+  }
+  FAILPOINT("defragBeforeCopy");
+  FAILPOINT("defragBeforeRename");
   done(base::Body());  // the response has no header either
 }
 

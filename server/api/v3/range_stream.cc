@@ -10,6 +10,7 @@
 #include "server/apply/kv_view.h"
 #include "server/apply/range_exec.h"
 #include "server/base/bytes.h"
+#include "server/base/failpoint.h"
 #include "server/base/status.h"
 
 namespace etcd::api::v3 {
@@ -85,6 +86,7 @@ class Reader : public std::enable_shared_from_this<Reader> {
   }
 
   absl::Status SendChunk(bool& is_last) {
+    FAILPOINT("beforeRangeStreamChunk");
     const apply::StoreSource source(core_.store());
     ASSIGN_OR_RETURN(const apply::RangePlan plan,
                      apply::PlanRange(source, {.key = next_key_,

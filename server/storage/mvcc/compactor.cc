@@ -218,6 +218,7 @@ void Compactor::StepDrop() {
 
 // In the order of dropped_, so that within a key older revisions go first.
 bool Compactor::DeleteSome() {
+  FAILPOINT("compactAfterAcquiredBatchTxLock");
   const auto limit =
       static_cast<std::size_t>(std::max<std::int64_t>(options_.compaction_batch_limit, 1));
   const std::size_t end = std::min(dropped_.size(), deleted_ + limit);

@@ -37,9 +37,29 @@ def count(member, name):
         return 0  # it has died
 
 
-def panic_at(member, name):
+def provoke(cluster, member, name):
+    """The calls that lead to a failpoint that the load does not meet. They may fail: it is there that
+    the member dies."""
+    other = next(one for one in cluster.members if one is not member)
+    calls = []
+    if name.startswith("defrag"):
+        calls = [(member, "defrag")]
+    elif name == "afterIsMemberExist":
+        calls = [(member, "move-leader", cluster.id_of(other))]
+    elif "Lease" in name:
+        granted = other.etcdctl_result("lease", "grant", "600").stdout.split()
+        if len(granted) > 1:
+            # Asked of another member too: it asks the leader.
+            calls = [(one, "lease", *words, granted[1]) for one in (member, other)
+                     for words in (("timetolive",), ("keep-alive", "--once"))]
+    for one, *words in calls:
+        one.etcdctl_result(*words, "--command-timeout=3s")
+
+
+def panic_at(cluster, member, name):
     """False: it was not met."""
     ask(member, "PUT", "/" + name, 'panic("failpoint round")')
+    provoke(cluster, member, name)
     if not wait_until(lambda: not member.running(), MET_SECONDS):
         ask(member, "DELETE", "/" + name)
         return False
@@ -47,8 +67,9 @@ def panic_at(member, name):
     return True
 
 
-def sleep_at(member, name):
+def sleep_at(cluster, member, name):
     ask(member, "PUT", "/" + name, '1*sleep("1s")')
+    provoke(cluster, member, name)
     met = wait_until(lambda: count(member, name) > 0, MET_SECONDS)
     ask(member, "DELETE", "/" + name)
     return met
@@ -61,7 +82,7 @@ def run_rounds(cluster, load, names):
         for who in ("leader", "follower"):
             for how in (panic_at, sleep_at):
                 member = cluster.leader() if who == "leader" else cluster.followers()[0]
-                was_met = how(member, name)
+                was_met = how(cluster, member, name)
                 met |= {name} if was_met else set()
                 load.wait_writes(50)
                 cluster.wait_ready()
