@@ -7,6 +7,7 @@
 
 #include "server/base/check.h"
 #include "server/base/status.h"
+#include "server/image/export.h"
 #include "server/storage/engine/buckets.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/unit/node/lagging.h"
@@ -159,6 +160,72 @@ TEST(Snapshot, Bug18055AnotherOneFollowsAtOnce) {
     away.Return();
     away.ExpectCaughtUp();
     EXPECT_GE(away.cluster.network.snapshots_delivered(), 2U);
+  }
+}
+
+// What a leader sends of its state as it is now, by hand: when it arrives is up to the test.
+struct Sent {
+  Sent(testing::SimMember& from, MemberId to) {
+    const Status status = from->status();
+    message.type = raft::MessageType::kSnap;
+    message.from = from->member_id();
+    message.to = to;
+    message.term = status.term;
+    for (const MemberInfo& member : from->Members()) {
+      message.snapshot.metadata.conf_state.voters.push_back(member.id);
+    }
+    message.snapshot.metadata.index = status.applied;
+    message.snapshot.metadata.term = status.term;
+    message.snapshot.data = "{}";
+    auto exported = image::ExportImage(from.engine.PinView());
+    CHECK_OK(exported.status());
+    database = *std::move(exported);
+  }
+
+  // All of it, down to the disk of `member`, before anything else happens there.
+  void ArriveAt(testing::SimMember& member) {
+    const auto sink = member->ReceiveSnapshot(message);
+    ASSERT_TRUE(sink.ok()) << sink.status();
+    std::string buffer(4096, '\0');
+    while (true) {
+      const absl::StatusOr<std::size_t> size = database->Read(buffer);
+      ASSERT_TRUE(size.ok()) << size.status();
+      if (*size == 0) break;
+      ASSERT_TRUE((*sink)->Write({buffer.data(), *size}).ok());
+    }
+    ASSERT_TRUE((*sink)->Finish().ok());
+  }
+
+  Index index() const { return message.snapshot.metadata.index; }
+
+  raft::Message message;
+  std::unique_ptr<ports::SnapshotSource> database;
+};
+
+// etcd issue 18055 in its own form: the database of the next one is on the disk already when what
+// is left of the first one is tidied up.
+TEST(Snapshot, Bug18055TheNextOneArrivesBeforeTheFirstIsTidiedUp) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Lagging away(seed);
+    testing::SimMember& leader = away.cluster[away.cluster.AwaitLeader()];
+    away.cluster.network.Partition({away.lagging});
+    away.Return();
+    testing::SimMember& member = away.cluster[away.lagging];
+    const auto ends = [&](Index index) {
+      return away.cluster.WaitFor(
+          [&] { return member.fatal().has_value() || member->status().applied == index; });
+    };
+    Sent first(leader, member->member_id());
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(leader.Put(Key(i), "new").status.ok());
+    Sent second(leader, member->member_id());
+    ASSERT_LT(first.index(), second.index());
+    first.ArriveAt(member);
+    ASSERT_TRUE(ends(first.index()));
+    second.ArriveAt(member);
+    EXPECT_TRUE(ends(second.index()));
+    ASSERT_EQ(member.fatal().value_or(""), "") << seed;
+    away.cluster.network.Heal();
+    away.ExpectCaughtUp();
   }
 }
 
