@@ -44,8 +44,14 @@ void Faults::Start() {
   Repeat(options_.pause_every,
          [this] { Victim().Pause(Between(world_.random.faults, milliseconds(100), seconds(6))); });
   Repeat(options_.disk_full_every, [this] { FillDisk(); });
-  Repeat(options_.engine_full_every, [this] { FillEngine(); });
-  Repeat(options_.sync_error_every, [this] { Victim().FailNextSync(); });
+  Repeat(options_.engine_full_every, [this] {
+    SimMember& victim = Victim();
+    FillEngine(victim, Between(world_.random.faults, milliseconds(10), seconds(8)));
+  });
+  Repeat(options_.sync_error_every, [this] { Victim().FailNextSync(absl::StatusCode::kInternal); });
+  Repeat(options_.sync_full_every,
+         [this] { Victim().FailNextSync(absl::StatusCode::kResourceExhausted); });
+  Repeat(options_.engine_error_every, [this] { Victim().FailNextEngineWrite(); });
   Repeat(options_.wall_jump_every, [this] {
     Victim().JumpWallClock(Between(world_.random.clock, -seconds(3600), seconds(3600)));
   });
@@ -74,13 +80,12 @@ void Faults::FillDisk() {
   });
 }
 
-void Faults::FillEngine() {
-  SimMember& victim = Victim();
+void Faults::FillEngine(SimMember& victim, Nanos duration) {
   world_.Count("engine full");
   world_.Trace(victim.name() + ": engine full");
   ++engine_full_[victim.machine()];
   victim.engine().SetFull(true);
-  world_.After(Between(world_.random.faults, milliseconds(10), seconds(8)), [this, &victim] {
+  world_.After(duration, [this, &victim] {
     if (--engine_full_[victim.machine()] > 0) return;
     world_.Trace(victim.name() + ": engine has room");
     victim.engine().SetFull(false);

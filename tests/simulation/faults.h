@@ -28,14 +28,16 @@ class Faults {
   SimMember& Victim();
   Death AnyDeath();
   void FillDisk();
-  void FillEngine();
+  void FillEngine(SimMember& victim, Nanos duration);
 
   // network_faults.cc
   void StartNetwork();
   void Partition();
   void Swizzle();
   void MuteLeader();
-  void CutBothWays(const std::vector<int>& group);
+  void ReplaceLeader(int receiver);
+  void CutOff(const std::vector<int>& group);
+  void CutUntil(const std::vector<int>& group, bool outwards, bool inwards, Nanos mended);
   std::vector<int> DrawGroup();
   std::pair<int, int> DrawLink();
 

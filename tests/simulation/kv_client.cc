@@ -87,6 +87,7 @@ void KvClient::Pause() {
 }
 
 void KvClient::Next() {
+  if (only_reads_) return Read(DrawRange());
   const std::uint64_t draw = shared_.random().Below(100);
   if (draw < 35) return Write(OfPut(DrawPut(shared_.AnyKey())), true);
   if (draw < 45) return Write(OfDelete(DrawDelete()), true);

@@ -11,10 +11,12 @@
 namespace etcd::simulation {
 
 // One client that does one thing after the other: puts, reads, deletes, transactions, compactions,
-// hashes.
+// hashes; or reads alone.
 class KvClient {
  public:
-  KvClient(Clients& shared, int number) : shared_(shared), number_(number), home_(shared) {}
+  // `only_reads`: until it has to prove that it can write.
+  KvClient(Clients& shared, int number, bool only_reads)
+      : shared_(shared), number_(number), only_reads_(only_reads), home_(shared) {}
   KvClient(const KvClient&) = delete;
   KvClient& operator=(const KvClient&) = delete;
 
@@ -53,6 +55,7 @@ class KvClient {
 
   Clients& shared_;
   const int number_;
+  const bool only_reads_;
   Home home_;
   bool busy_ = false;
   std::uint64_t call_ = 0;  // the one that is awaited

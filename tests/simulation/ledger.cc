@@ -153,6 +153,29 @@ void Ledger::OnReplacement(Replica& replica, const engine::KvEngine& engine) {
   replica = ReplicaOf(parsed);
 }
 
+void Ledger::CheckSaved(const engine::KvEngine& engine) {
+  const Parsed parsed = ParseAll(engine);
+  for (const auto& [revision, changes] : parsed.revisions) {
+    for (const auto& [sub, change] : changes) CheckRecord(revision, sub, change);
+  }
+  const std::int64_t head = ReplicaOf(parsed).revision;
+  const std::int64_t expected = RevisionAt(parsed.index);
+  if (expected != 0 && head != expected) {
+    world_.Fail(fmt::format("a saved snapshot of index {} has revision {}, not {}", parsed.index,
+                            head, expected));
+  }
+  // A compaction keeps what lives.
+  for (const mvccpb::KeyValue* kv : RangeAt("", std::string_view("\0", 1), head)) {
+    const auto found = parsed.revisions.find(kv->mod_revision());
+    const bool has = found != parsed.revisions.end() &&
+                     std::any_of(found->second.begin(), found->second.end(),
+                                 [&](const auto& item) { return item.second.key == kv->key(); });
+    if (!has) {
+      world_.Fail(fmt::format("a saved snapshot at revision {} lacks {}", head, kv->key()));
+    }
+  }
+}
+
 // Compactions take records out of a revision, so that they are looked at one by one.
 void Ledger::CheckRecord(std::int64_t revision, std::int64_t sub, const Change& change) {
   const auto known = records_.find(revision);

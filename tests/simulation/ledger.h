@@ -57,6 +57,9 @@ class Ledger {
   // A snapshot has replaced everything that the engine of `replica` held: whatever it brings is
   // history already.
   void OnReplacement(Replica& replica, const engine::KvEngine& engine);
+  // What was restored from a snapshot that a member served: all that the history holds at its
+  // revision, and nothing else.
+  void CheckSaved(const engine::KvEngine& engine);
   // What a backend holds, for a member that starts on it.
   Replica ReplicaOf(const engine::KvEngine& engine);
   // The same, where there is one backend only.

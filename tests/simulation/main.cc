@@ -3,12 +3,12 @@
 //   simulation --seed N [--verbose]         one run, with a report when it fails
 //   simulation --seeds N [--from S]         N fresh seeds (from the clock, or S, S+1, ...)
 //   simulation --seconds T                  fresh seeds for so long
-//   simulation --list FILE                  the seeds of a file first (past failures)
+//   simulation --list FILE                  the seeds of a file first (past failures); what a seed
+//                                           shall leave out may follow it in its line
 //   --check-replay K                        every K-th seed runs twice, in another process
 //   --require-marks                         fail when something rare never happened
-//   --without WHAT[,WHAT]                   leaves out snapshots, changes (of the membership), ruin
-//                                           (of disks), checks (for corruption); nothing else that
-//                                           is drawn changes
+//   --without WHAT[,WHAT]                   leaves out what Options::LeaveOut names; nothing else
+//                                           that is drawn changes
 
 #include <algorithm>
 #include <chrono>
@@ -21,6 +21,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <sys/time.h>
@@ -46,16 +47,20 @@ constexpr std::string_view kRequired[] = {
     "clogged link",
     "compaction",
     "compaction at a head where nothing lives",
+    "compared at its start",
     "death at a disk or engine operation",
     "defragmentation",
     "disk full",
     "election on demand",
     "engine full",
     "failed fsync",
+    "failed write of the engine",
     "fragmented watch response",
+    "fsync without room",
     "hash compared",
     "kill",
     "leader elected",
+    "leader lost when its snapshot arrived",
     "lease expired",
     "lease renewed",
     "lease revoked",
@@ -76,6 +81,7 @@ constexpr std::string_view kRequired[] = {
     "slow fsync",
     "slow link",
     "snapshot received",
+    "snapshot saved",
     "snapshot sent",
     "streamed unary response",
     "swizzle",
@@ -256,15 +262,20 @@ class Campaign {
   int Run();
 
  private:
-  void RunSeed(std::uint64_t seed);
-  void CheckReplay(std::uint64_t seed, std::uint64_t hash);
+  void RunList(std::istream& list);
+  void RunSeed(std::uint64_t seed, const std::string& without);
+  void CheckReplay(std::uint64_t seed, std::uint64_t hash, const std::string& without);
   bool CheckMarks() const;
   void PrintSummary() const;
   bool Enough() const { return failures_ >= arguments_.failures_max; }
 
   const Arguments& arguments_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::map<std::string, std::uint64_t> marks_;
+  struct Mark {
+    std::uint64_t count = 0;
+    std::uint64_t runs = 0;  // in which it happened
+  };
+  std::map<std::string, Mark> marks_;
   std::uint64_t runs_ = 0;
   std::uint64_t failures_ = 0;
   std::uint64_t replays_ = 0;
@@ -276,27 +287,42 @@ class Campaign {
   bool hung_ = false;
 };
 
-void Campaign::RunSeed(std::uint64_t seed) {
+// Lines of a seed, and what it leaves out beside what the whole campaign does.
+void Campaign::RunList(std::istream& list) {
+  for (std::string line; std::getline(list, line) && !Enough();) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream words(line);
+    std::uint64_t seed = 0;
+    std::string without;
+    words >> seed >> without;
+    RunSeed(seed, without.empty() ? arguments_.without : without + "," + arguments_.without);
+  }
+}
+
+void Campaign::RunSeed(std::uint64_t seed, const std::string& without) {
   const double start = CpuSeconds();
-  const RunResult result =
-      RunWatched(seed, {.verbose = arguments_.verbose, .without = arguments_.without});
+  const RunResult result = RunWatched(seed, {.verbose = arguments_.verbose, .without = without});
   cpu_seconds_max_ = std::max(cpu_seconds_max_, CpuSeconds() - start);
   events_max_ = std::max(events_max_, result.events);
   ++runs_;
   virtual_seconds_ += result.virtual_seconds;
   operations_ += result.operations;
   revisions_ += result.revisions;
-  for (const auto& [mark, count] : result.marks) marks_[mark] += count;
+  for (const auto& [name, count] : result.marks) {
+    Mark& mark = marks_[name];
+    mark.count += count;
+    ++mark.runs;
+  }
   if (!result.failure.empty()) ++failures_;
   hung_ |= IsHang(result);
   if (arguments_.check_replay > 0 && runs_ % arguments_.check_replay == 0) {
-    CheckReplay(seed, result.trace_hash);
+    CheckReplay(seed, result.trace_hash, without);
   }
 }
 
-void Campaign::CheckReplay(std::uint64_t seed, std::uint64_t hash) {
+void Campaign::CheckReplay(std::uint64_t seed, std::uint64_t hash, const std::string& without) {
   ++replays_;
-  const auto other = HashInOtherProcess(seed, arguments_.without);
+  const auto other = HashInOtherProcess(seed, without);
   if (other == hash) return;
   ++failures_;
   fmt::print("seed {}: NOT DETERMINISTIC: {:016x}, another process {:016x}\n", seed, hash,
@@ -310,9 +336,7 @@ int Campaign::Run() {
       fmt::print("cannot read {}\n", arguments_.list);
       return 2;
     }
-    for (std::string line; std::getline(file, line) && !Enough();) {
-      if (!line.empty() && line[0] != '#') RunSeed(std::strtoull(line.c_str(), nullptr, 10));
-    }
+    RunList(file);
   }
   std::uint64_t seed = arguments_.from;
   if (seed == 0) {
@@ -321,7 +345,7 @@ int Campaign::Run() {
   const auto until = start_ + std::chrono::duration<double>(arguments_.seconds);
   for (std::uint64_t i = 0; !Enough(); ++i) {
     if (i >= arguments_.seeds && std::chrono::steady_clock::now() >= until) break;
-    RunSeed(seed + i);
+    RunSeed(seed + i, arguments_.without);
   }
   PrintSummary();
   if (hung_) return kHung;
@@ -329,7 +353,9 @@ int Campaign::Run() {
 }
 
 void Campaign::PrintSummary() const {
-  for (const auto& [mark, count] : marks_) fmt::print("  {:44} {}\n", mark, count);
+  for (const auto& [name, mark] : marks_) {
+    fmt::print("  {:44} {}, in {} runs\n", name, mark.count, mark.runs);
+  }
   fmt::print(
       "{} runs, {} failed, {} replayed; {} answers, {} revisions; {:.0f} virtual s, {:.0f} per CPU "
       "second; the longest run: {} events, {:.1f} CPU s\n",

@@ -7,6 +7,9 @@
 #include "server/api/http/peer_handler.h"
 #include "server/base/check.h"
 #include "server/base/status.h"
+#include "server/image/export.h"
+#include "server/node/corruption.h"
+#include "server/node/peer_hashes.h"
 #include "server/wal/wal.h"
 #include "tests/simulation/fault_points.h"
 #include "tests/simulation/member_life.h"
@@ -17,6 +20,7 @@ namespace etcd::simulation {
 namespace {
 
 constexpr char kWalDir[] = "/data/member/wal";
+constexpr std::chrono::seconds kCompareTimeout(7);
 
 absl::Status Dead() { return base::MakeStatus(absl::StatusCode::kInternal, "the process is dead"); }
 
@@ -160,23 +164,52 @@ absl::Status SimMember::Start() {
       clock_rate_));
   life_ = std::make_unique<Life>(*processes_.back(), world_.random.member.Next());
   Life& life = *life_;
-  life.engine =
-      std::make_unique<SimEngine>(storage_->engine, site_.ledger, replica_,
-                                  [this](std::string_view point) { return CountChange(point); });
+  life.engine = std::make_unique<SimEngine>(
+      storage_->engine, site_.ledger, replica_,
+      [this](std::string_view point, bool may_fail) { return OnEngineChange(point, may_fail); });
   life.port = std::make_unique<PeerPort>(site_.network, machine_, life.process);
   replica_ = site_.ledger.ReplicaOf(storage_->engine);
   world_.Trace(fmt::format("{}: start at index {}", name(), replica_.index));
+  const bool compares = site_.options.compare_at_start && wal::Exists(storage_->disk, kWalDir);
   const absl::Status status = OpenLife(life);
   if (life.process.is_doomed()) return absl::OkStatus();  // died on the way; reaped already or soon
   if (status.ok()) {
     id_ = life.member->member_id();
-    life.port->Open(id_, *life.member, ServeBy(*life.peer_http));
-    life.member->Start([this, &life] { OnReady(life); });
+    compares ? CompareAtStart(life) : Serve(life);
   } else {
     world_.Trace(fmt::format("{}: cannot open: {}", name(), base::MessageOf(status)));
     Die(Death::kProcess);
   }
   return status;
+}
+
+void SimMember::Serve(Life& life) {
+  life.port->Open(id_, *life.member, ServeBy(*life.peer_http));
+  life.member->Start([this, &life] { OnReady(life); });
+}
+
+// What main does with etcd's InitialCorruptCheck, but that nobody waits here. All backends hold the
+// same: nothing may be found.
+void SimMember::CompareAtStart(Life& life) {
+  life.port->OpenToAsk(id_);
+  const absl::StatusOr<node::OwnHash> own = node::HashOfHead(life.member->store());
+  if (!own.ok()) {
+    return world_.Fail(
+        fmt::format("{}: no hash at its start: {}", name(), base::MessageOf(own.status())));
+  }
+  std::vector<membership::Member> members;
+  for (const node::MemberInfo& info : life.member->Members()) {
+    members.push_back({info.id, info.peer_urls, info.is_learner, info.name, info.client_urls});
+  }
+  node::AskPeerHashes(*life.port,
+                      {id_, life.member->cluster_id(), own->hash_revision, kCompareTimeout},
+                      members, [this, &life, own = *own](const std::vector<node::PeerHash>& peers) {
+                        const absl::Status equal = node::CheckInitialHash(id_, own, peers);
+                        if (!equal.ok())
+                          return world_.Fail(name() + ": " + std::string(base::MessageOf(equal)));
+                        world_.Count("compared at its start");
+                        Serve(life);
+                      });
 }
 
 absl::Status SimMember::OpenLife(Life& life) {
@@ -193,6 +226,7 @@ absl::Status SimMember::OpenLife(Life& life) {
        .lessor = life.member->lessor(),
        .background = life.background,
        .bulk = &life.bulk,
+       .snapshot = [&engine = *life.engine] { return image::ExportImage(engine.PinView()); },
        .observer = nullptr,
        .hash_backend = [&engine = *life.engine] { return mvcc::HashBackend(engine); }},
       api::v3::Options()));
@@ -331,7 +365,8 @@ void SimMember::Reap() {
   storage_->engine.Crash(world_.random.engine.Next());
   die_in_ = 0;
   die_at_ = {};
-  sync_fails_ = false;
+  sync_fails_ = absl::StatusCode::kOk;
+  engine_fails_ = false;
   if (damaging_) FlipBit();
   if (id_ && !damaged_) site_.raft.OnDeath(id_, ScanWal(storage_->disk, kWalDir));
 }
@@ -412,13 +447,26 @@ bool SimMember::CountChange(std::string_view point) {
 absl::Status SimMember::OnDiskOp(testing::DiskOp op, const std::string& path) {
   if (op == testing::DiskOp::kRead || op == testing::DiskOp::kOpen) return absl::OkStatus();
   if (!CountChange(FaultPointOf(op, path))) return Dead();
-  if (op == testing::DiskOp::kSync && sync_fails_) {
-    sync_fails_ = false;
-    world_.Count("failed fsync");
+  if (op == testing::DiskOp::kSync && sync_fails_ != absl::StatusCode::kOk) {
+    const absl::StatusCode code = std::exchange(sync_fails_, absl::StatusCode::kOk);
+    world_.Count(code == absl::StatusCode::kInternal ? "failed fsync" : "fsync without room");
     world_.Trace(name() + ": fsync fails: " + path);
-    return base::MakeStatus(absl::StatusCode::kInternal, "simulated: fsync of " + path);
+    return base::MakeStatus(code, "simulated: fsync of " + path);
   }
   return absl::OkStatus();
+}
+
+// Of the errors that an engine has, a dead process gets the one that makes its caller wait: it does
+// nothing any more.
+absl::Status SimMember::OnEngineChange(std::string_view point, bool may_fail) {
+  if (!CountChange(point)) {
+    return base::MakeStatus(absl::StatusCode::kResourceExhausted, "the process is dead");
+  }
+  if (!may_fail || !engine_fails_) return absl::OkStatus();
+  engine_fails_ = false;
+  world_.Count("failed write of the engine");
+  world_.Trace(name() + ": the engine fails");
+  return base::MakeStatus(absl::StatusCode::kInternal, "simulated: write of the engine");
 }
 
 void SimMember::OnSync() {

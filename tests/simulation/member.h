@@ -95,8 +95,10 @@ class SimMember {
   void DieAtChange(std::uint64_t n, Death death);
   // Dies when it comes to a fault point (fault_points.h).
   void DieAtPoint(std::string_view point, Death death);
-  // The next fsync fails.
-  void FailNextSync() { sync_fails_ = true; }
+  // The next fsync fails, with this code.
+  void FailNextSync(absl::StatusCode code) { sync_fails_ = code; }
+  // The next change of the engine fails, and has no effect.
+  void FailNextEngineWrite() { engine_fails_ = true; }
   // Loses its power; some bit of its log or of a .snap file is another one then.
   void DamageDisk();
   bool is_damaged() const { return damaged_; }
@@ -132,6 +134,8 @@ class SimMember {
   node::JoinedCluster JoinedCluster() const;
   node::MemberPorts PortsOf(Life& life);
   absl::Status OpenLife(Life& life);
+  void Serve(Life& life);
+  void CompareAtStart(Life& life);
   void OnReady(Life& life);
   void OnRemoved(Life& life);
   void StopAfterHandOver(Life& life);
@@ -149,6 +153,7 @@ class SimMember {
   // Counts a change of the disk or the engine, at a fault point or ""; false: the process is dead.
   bool CountChange(std::string_view point);
   absl::Status OnDiskOp(testing::DiskOp op, const std::string& path);
+  absl::Status OnEngineChange(std::string_view point, bool may_fail);
   void OnSync();
 
   const Site site_;
@@ -172,7 +177,8 @@ class SimMember {
   Death armed_death_ = Death::kProcess;
   std::string_view die_at_;  // a fault point; "": not armed
   Death death_at_point_ = Death::kProcess;
-  bool sync_fails_ = false;
+  absl::StatusCode sync_fails_ = absl::StatusCode::kOk;  // the next one's code
+  bool engine_fails_ = false;
   bool slow_sync_ = true;
   bool damaging_ = false;  // from DamageDisk until the process is gone
   bool damaged_ = false;

@@ -60,7 +60,7 @@ void Network::Detach(int machine, PeerPort* port) {
 
 std::optional<Nanos> Network::ConnectedSince(int a, int b) const {
   const PeerPort* other = At(b);
-  if (other == nullptr || IsCut(a, b) || IsCut(b, a)) return std::nullopt;
+  if (other == nullptr || !other->answers() || IsCut(a, b) || IsCut(b, a)) return std::nullopt;
   Nanos since = other->attached_at();
   for (const auto& ends : {std::pair(a, b), std::pair(b, a)}) {
     if (const auto link = links_.find(ends); link != links_.end()) {
@@ -93,10 +93,7 @@ void Network::Transmit(int from, int to, bool may_double, std::function<void()> 
   const bool drop = Chance(random, healed_ ? 0 : options.network.drop_per_mille);
   if (drop) world_.Count("message lost");
   if (drop || link.is_cut) return world_.After(options.network.latency_max, std::move(lost));
-  const auto deliver = [this, from, to, arrive, lost] {
-    if (IsCut(from, to) || At(to) == nullptr) return lost();
-    arrive();
-  };
+  const auto deliver = [this, from, to, arrive, lost] { Reaches(from, to) ? arrive() : lost(); };
   if (Chance(random, healed_ || !may_double ? 0 : options.network.duplicate_per_mille)) {
     world_.Count("message doubled");
     world_.After(DrawDue(link) - world_.now(), deliver);
@@ -104,18 +101,34 @@ void Network::Transmit(int from, int to, bool may_double, std::function<void()> 
   world_.After(DrawDue(link) - world_.now(), deliver);
 }
 
+bool Network::Reaches(int from, int to) const {
+  const PeerPort* port = At(to);
+  return !IsCut(from, to) && port != nullptr && port->answers();
+}
+
+// 10 MB/s.
+Nanos Network::DrawDelay(int from, int to, std::size_t bytes) {
+  const Link& link = links_[{from, to}];
+  const Nanos due =
+      std::max(link.clogged_until, world_.now() + link.slow) +
+      Between(world_.random.network, std::chrono::microseconds(20), options.network.latency_max) +
+      Nanos(100 * static_cast<std::int64_t>(bytes));
+  return due - world_.now();
+}
+
 void Network::TransmitSafely(int from, int to, std::size_t bytes, std::function<void()> arrive,
                              std::function<void()> lost) {
-  Link& link = links_[{from, to}];
-  base::Random& random = world_.random.network;
-  // 10 MB/s.
-  const Nanos due = std::max(link.clogged_until, world_.now() + link.slow) +
-                    Between(random, std::chrono::microseconds(20), options.network.latency_max) +
-                    Nanos(100 * static_cast<std::int64_t>(bytes));
-  world_.After(due - world_.now(),
+  world_.After(DrawDelay(from, to, bytes),
                [this, from, to, arrive = std::move(arrive), lost = std::move(lost)] {
-                 if (IsCut(from, to) || At(to) == nullptr) return lost();
-                 arrive();
+                 Reaches(from, to) ? arrive() : lost();
+               });
+}
+
+void Network::TransmitBack(int from, int to, std::function<void()> arrive,
+                           std::function<void()> lost) {
+  world_.After(DrawDelay(from, to, 0),
+               [this, from, to, arrive = std::move(arrive), lost = std::move(lost)] {
+                 IsCut(from, to) || At(to) == nullptr ? lost() : arrive();
                });
 }
 

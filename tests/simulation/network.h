@@ -57,6 +57,11 @@ class Network {
   // As over a connection of its own: in time and once, or `lost`.
   void TransmitSafely(int from, int to, std::size_t bytes, std::function<void()> arrive,
                       std::function<void()> lost);
+  // The same, to one that has asked and may not answer anybody itself yet.
+  void TransmitBack(int from, int to, std::function<void()> arrive, std::function<void()> lost);
+
+  // A machine has all of a snapshot on its disk, and is about to install it.
+  std::function<void(int machine)> on_snapshot_received;
 
   const Options& options;
   RaftCheck& check;
@@ -71,6 +76,9 @@ class Network {
   };
 
   Nanos DrawDue(Link& link);
+  Nanos DrawDelay(int from, int to, std::size_t bytes);
+  // Somebody listens at the other end.
+  bool Reaches(int from, int to) const;
 
   World& world_;
   bool healed_ = false;

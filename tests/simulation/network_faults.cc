@@ -17,6 +17,7 @@ using std::chrono::seconds;
 
 void Faults::StartNetwork() {
   if (cluster_.machines() < 2) return;
+  network_.on_snapshot_received = [this](int machine) { ReplaceLeader(machine); };
   Repeat(options_.network.cut_every, [this] { Partition(); });
   Repeat(options_.network.slow_every, [this] {
     const auto [from, to] = DrawLink();
@@ -60,20 +61,25 @@ std::vector<int> Faults::DrawGroup() {
   return group;
 }
 
-void Faults::CutBothWays(const std::vector<int>& group) {
-  const auto inside = [&](int machine) {
-    return std::find(group.begin(), group.end(), machine) != group.end();
-  };
+void Faults::CutOff(const std::vector<int>& group) {
   // Both ways, or one of them.
   const std::uint64_t shape = world_.random.faults.Below(4);
   world_.Count(shape < 2 ? "partition" : "one-way partition");
   world_.Trace(fmt::format("network: {} cut off {}", fmt::join(group, " "), shape));
   const Nanos mended = Between(world_.random.faults, milliseconds(50), seconds(8));
+  CutUntil(group, shape != 2, shape != 3, mended);
+}
+
+// Nothing gets out of the group, or into it, for so long.
+void Faults::CutUntil(const std::vector<int>& group, bool outwards, bool inwards, Nanos mended) {
+  const auto inside = [&](int machine) {
+    return std::find(group.begin(), group.end(), machine) != group.end();
+  };
   for (int other = 1; other <= cluster_.machines(); ++other) {
     if (inside(other)) continue;
     for (const int one : group) {
-      if (shape != 2) network_.Cut(one, other);
-      if (shape != 3) network_.Cut(other, one);
+      if (outwards) network_.Cut(one, other);
+      if (inwards) network_.Cut(other, one);
       world_.After(mended, [this, one, other] {
         network_.Mend(one, other);
         network_.Mend(other, one);
@@ -84,7 +90,7 @@ void Faults::CutBothWays(const std::vector<int>& group) {
 
 void Faults::Partition() {
   const std::uint64_t shape = world_.random.faults.Below(10);
-  if (shape < 6) return CutBothWays(DrawGroup());
+  if (shape < 6) return CutOff(DrawGroup());
   if (shape < 8) return Swizzle();
   if (shape == 8) return MuteLeader();
   // Two that do not hear each other, while all others hear both.
@@ -126,6 +132,19 @@ void Faults::MuteLeader() {
       network_.SlowDown(other, leader, Nanos(0));
     });
   }
+}
+
+// Who sent a snapshot is cut off before it is installed, which takes until another leader, whose
+// log may have gone on without it, has sent the next one.
+void Faults::ReplaceLeader(int receiver) {
+  const int leader = cluster_.LeaderMachine();
+  const std::uint64_t share = options_.network.second_leader_per_mille;
+  if (share == 0 || healed_ || leader == 0 || leader == receiver) return;
+  if (!Chance(world_.random.faults, share)) return;
+  world_.Count("leader lost when its snapshot arrived");
+  world_.Trace(fmt::format("network: m{} cut off, its snapshot is at m{}", leader, receiver));
+  FillEngine(cluster_.machine(receiver), Between(world_.random.faults, seconds(1), seconds(8)));
+  CutUntil({leader}, true, true, Between(world_.random.faults, seconds(2), seconds(8)));
 }
 
 // Some machines go off one after the other, and come back in another order.

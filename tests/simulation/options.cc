@@ -103,6 +103,19 @@ void DrawComparisons(base::Random& random, Options& o) {
   o.compare_compactions_every = Rate(random, milliseconds(300), seconds(5));
 }
 
+// Drawn last, so that older seeds still mean what they did when these are left out.
+void DrawLater(base::Random& random, Options& o) {
+  o.readers = static_cast<int>(random.Below(4));
+  const Nanos full = Rate(random, seconds(5), seconds(30));
+  const Nanos error = Rate(random, seconds(5), seconds(30));
+  const bool has_faults = random.Below(10) > 0;
+  o.sync_full_every = has_faults ? full : Nanos(0);
+  o.engine_error_every = has_faults ? error : Nanos(0);
+  o.admin.save_every = Rate(random, seconds(2), seconds(20));
+  o.compare_at_start = random.Below(4) == 0;
+  o.network.second_leader_per_mille = OneOf<std::uint64_t>(random, {0, 0, 100, 500});
+}
+
 // What would only make a run slow: hundreds of megabytes of values, logs of ten thousands of files.
 void Bound(Options& o) {
   if (o.value_bytes_max <= 1'000) return;
@@ -126,19 +139,27 @@ Options Options::Draw(base::Random& random) {
     o.kill_at_point_every = Rate(random, milliseconds(500), seconds(5));
   }
   DrawComparisons(random, o);
+  DrawLater(random, o);
   Bound(o);
   return o;
 }
 
 Options Options::LeaveOut(std::string_view names) const {
   Options out = *this;
-  const auto names_one = [names](std::string_view what) {
-    return names.find(what) != std::string_view::npos;
+  // Between commas: "snapshots" does not name "saves", nor the other way round.
+  const std::string list = fmt::format(",{},", names);
+  const auto names_one = [&list](std::string_view what) {
+    return list.find(fmt::format(",{},", what)) != std::string::npos;
   };
   if (names_one("snapshots") && members > 1) out.snapshot_count = 1'000'000;
   if (names_one("changes")) out.admin.reconfigure_every = Nanos(0);
   if (names_one("ruin")) out.admin.ruin_every = Nanos(0);
   if (names_one("checks")) out.compare_heads_every = out.compare_compactions_every = Nanos(0);
+  if (names_one("readers")) out.readers = 0;
+  if (names_one("errors")) out.sync_full_every = out.engine_error_every = Nanos(0);
+  if (names_one("saves")) out.admin.save_every = Nanos(0);
+  if (names_one("second-leaders")) out.network.second_leader_per_mille = 0;
+  if (names_one("compared-starts")) out.compare_at_start = false;
   return out;
 }
 
@@ -148,10 +169,11 @@ std::string Options::ToString() const {
   out += fmt::format(
       "  member: snapshot-count {} catch-up {} segment {} queue {} backlog {} quota {}\n"
       "          compaction batch {} auto {} checkpoint {} engine flush 1/{}\n"
-      "          every s: heads compared {} compactions compared {}\n",
+      "          every s: heads compared {} compactions compared {}; compared at start {}\n",
       snapshot_count, catchup_entries, wal_segment_bytes, queued_bytes_max, apply_backlog_max,
       quota_bytes, compaction_batch, auto_compaction_retention, lease_checkpoint,
-      engine_flush_one_in, Seconds(compare_heads_every), Seconds(compare_compactions_every));
+      engine_flush_one_in, Seconds(compare_heads_every), Seconds(compare_compactions_every),
+      compare_at_start);
   out += fmt::format(
       "  watch: pending {} recent {} inbox {} step {} progress {} s fragment {}\n"
       "  threads: hop {} s stall {} per mille up to {} s\n",
@@ -159,24 +181,28 @@ std::string Options::ToString() const {
       Seconds(progress_interval), fragment_bytes, Seconds(hop_max), stall_per_mille,
       Seconds(stall_max));
   out += fmt::format(
-      "  workload: {} kv, {} watch, {} lease clients, {} keys, values to {} B, think {} s, {} s\n",
-      kv_clients, watch_clients, lease_clients, keys, value_bytes_max, Seconds(think_max),
+      "  workload: {} kv, {} readers, {} watch, {} lease clients, {} keys, values to {} B, "
+      "think {} s, {} s\n",
+      kv_clients, readers, watch_clients, lease_clients, keys, value_bytes_max, Seconds(think_max),
       Seconds(duration));
   out += fmt::format(
       "  faults every s: kill {} power {} at-step {} at-point {} stop {} pause {} disk-full {} "
-      "engine-full {} "
-      "sync-error {} wall-jump {}; slow sync {} per mille up to {} s\n",
+      "engine-full {} sync-error {} sync-full {} engine-error {} wall-jump {}; slow sync {} per "
+      "mille up to {} s\n",
       Seconds(kill_every), Seconds(power_loss_every), Seconds(kill_at_step_every),
       Seconds(kill_at_point_every), Seconds(stop_every), Seconds(pause_every),
       Seconds(disk_full_every), Seconds(engine_full_every), Seconds(sync_error_every),
-      Seconds(wall_jump_every), slow_sync_per_mille, Seconds(slow_sync_max));
+      Seconds(sync_full_every), Seconds(engine_error_every), Seconds(wall_jump_every),
+      slow_sync_per_mille, Seconds(slow_sync_max));
   out += fmt::format(
-      "  network: latency {} s, per mille: drop {} double {} reorder {}; every s: cut {} slow {} "
-      "clog {}\n  operator every s: change {} move {} defragment {} ruin {}\n",
+      "  network: latency {} s, per mille: drop {} double {} reorder {} second leader {}; every s: "
+      "cut {} slow {} clog {}\n"
+      "  operator every s: change {} move {} defragment {} ruin {} save {}\n",
       Seconds(network.latency_max), network.drop_per_mille, network.duplicate_per_mille,
-      network.reorder_per_mille, Seconds(network.cut_every), Seconds(network.slow_every),
-      Seconds(network.clog_every), Seconds(admin.reconfigure_every),
-      Seconds(admin.move_leader_every), Seconds(admin.defragment_every), Seconds(admin.ruin_every));
+      network.reorder_per_mille, network.second_leader_per_mille, Seconds(network.cut_every),
+      Seconds(network.slow_every), Seconds(network.clog_every), Seconds(admin.reconfigure_every),
+      Seconds(admin.move_leader_every), Seconds(admin.defragment_every), Seconds(admin.ruin_every),
+      Seconds(admin.save_every));
   return out;
 }
 

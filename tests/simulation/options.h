@@ -29,6 +29,7 @@ struct Options {
   std::int64_t auto_compaction_retention = 0;  // revisions; 0: off
   Nanos compare_heads_every{0};                // corruption checks; 0: never
   Nanos compare_compactions_every{0};
+  bool compare_at_start = false;  // of one that has data
   bool lease_checkpoint = false;
   std::uint64_t engine_flush_one_in = 0;
   std::uint64_t watch_pending_bytes = 0;
@@ -45,6 +46,7 @@ struct Options {
 
   // The workload.
   int kv_clients = 0;
+  int readers = 0;  // do nothing else, so that no write holds them up while nobody leads
   int watch_clients = 0;
   int lease_clients = 0;
   int keys = 0;
@@ -62,6 +64,8 @@ struct Options {
   Nanos disk_full_every{0};
   Nanos engine_full_every{0};
   Nanos sync_error_every{0};
+  Nanos sync_full_every{0};     // an fsync finds no room
+  Nanos engine_error_every{0};  // a write of the engine fails for good
   Nanos wall_jump_every{0};
   std::uint64_t slow_sync_per_mille = 0;
   Nanos slow_sync_max{0};
@@ -75,6 +79,8 @@ struct Options {
     Nanos cut_every{0};  // partitions of all shapes
     Nanos slow_every{0};
     Nanos clog_every{0};
+    // Of the snapshots that arrive, so many lose their leader at once, and are installed late.
+    std::uint64_t second_leader_per_mille = 0;
   };
   Network network;
 
@@ -83,13 +89,15 @@ struct Options {
     Nanos reconfigure_every{0};
     Nanos move_leader_every{0};
     Nanos defragment_every{0};
+    Nanos save_every{0};  // a snapshot for a backup
     Nanos ruin_every{0};  // a machine's disks are lost or damaged
   };
   Admin admin;
 
   static Options Draw(base::Random& random);
   // Without what `names` names (commas between them): snapshots (in clusters), changes, ruin,
-  // checks.
+  // checks, readers, errors (no room at an fsync, failed writes of the engine), saves,
+  // compared-starts, second-leaders.
   Options LeaveOut(std::string_view names) const;
   std::string ToString() const;
 };

@@ -36,15 +36,21 @@ PeerPort::~PeerPort() {
   Close();
 }
 
-void PeerPort::Open(MemberId self, ports::PeerReceiver& receiver, Serve serve) {
+void PeerPort::OpenToAsk(MemberId self) {
   id_ = self;
-  receiver_ = &receiver;
-  serve_ = std::move(serve);
+  is_open_ = true;
   attached_at_ = network_.world().now();
   network_.Attach(machine_, this);
 }
 
+void PeerPort::Open(MemberId self, ports::PeerReceiver& receiver, Serve serve) {
+  receiver_ = &receiver;
+  serve_ = std::move(serve);
+  OpenToAsk(self);
+}
+
 void PeerPort::Close() {
+  is_open_ = false;
   receiver_ = nullptr;
   incoming_.clear();
   outgoing_.clear();
@@ -55,7 +61,7 @@ std::function<void()> PeerPort::Here(std::function<void(PeerPort&)> task) {
   return [self = self_, task = std::move(task)] {
     if (*self == nullptr || (*self)->process_.is_doomed()) return;
     (*self)->executor_.Post([self, task] {
-      if (*self != nullptr && (*self)->receiver_ != nullptr) task(**self);
+      if (*self != nullptr && (*self)->is_open_) task(**self);
     });
   };
 }
@@ -64,8 +70,8 @@ void PeerPort::AnswerTo(int machine, std::function<void(PeerPort&)> task,
                         std::function<void(PeerPort&)> lost) {
   PeerPort* other = network_.At(machine);
   if (other == nullptr) return;
-  network_.TransmitSafely(machine_, machine, 0, other->Here(std::move(task)),
-                          other->Here(std::move(lost)));
+  network_.TransmitBack(machine_, machine, other->Here(std::move(task)),
+                        other->Here(std::move(lost)));
 }
 
 void PeerPort::OnPeerGone(int machine) {
@@ -124,7 +130,7 @@ bool PeerPort::IsWelcome(int from, const raft::Message& message) {
   AnswerTo(
       from,
       [sender = message.from](PeerPort& port) {
-        if (port.id_ == sender) port.receiver_->OnRemovedByPeers();
+        if (port.id_ == sender && port.answers()) port.receiver_->OnRemovedByPeers();
       },
       [](PeerPort&) {});
   return false;
@@ -201,6 +207,7 @@ bool PeerPort::TakePiece(const Piece& piece) {
   if (ok && piece.is_last) {
     ok = node.mapped()->Finish().ok();
     if (ok) network_.world().Count("snapshot received");
+    if (ok && network_.on_snapshot_received) network_.on_snapshot_received(machine_);
   } else if (ok && receiver_ != nullptr) {
     incoming_.insert(std::move(node));
   }

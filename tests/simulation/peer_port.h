@@ -29,7 +29,9 @@ class PeerPort final : public ports::PeerTransport, public ports::PeerClient {
   PeerPort(const PeerPort&) = delete;
   PeerPort& operator=(const PeerPort&) = delete;
 
-  // From now on this machine answers, for a member.
+  // From now on this machine asks, for the member `self`, but answers nobody.
+  void OpenToAsk(MemberId self);
+  // From now on it answers too.
   void Open(MemberId self, ports::PeerReceiver& receiver, Serve serve);
   void Close();
 
@@ -48,6 +50,7 @@ class PeerPort final : public ports::PeerTransport, public ports::PeerClient {
   // The network.
   void OnPeerGone(int machine);
   Nanos attached_at() const { return attached_at_; }
+  bool answers() const { return receiver_ != nullptr; }
 
  private:
   // Bytes of a snapshot on their way: read here, written there.
@@ -92,7 +95,8 @@ class PeerPort final : public ports::PeerTransport, public ports::PeerClient {
   std::shared_ptr<PeerPort*> self_;  // null inside once this is gone
   Nanos attached_at_{0};
   MemberId id_;
-  ports::PeerReceiver* receiver_ = nullptr;
+  bool is_open_ = false;
+  ports::PeerReceiver* receiver_ = nullptr;  // null: answers nobody
   Serve serve_;
   std::map<MemberId, std::vector<std::string>> peers_;
   std::uint64_t next_id_ = 1;

@@ -32,6 +32,7 @@ void RaftCheck::OnSend(const Message& m) {
   if (HasOwnTerm(m)) CheckTerm(m);
   CountRare(m);
   if (IsFromLeader(m.type)) CheckLeader(m);
+  if (m.type == MessageType::kApp) CheckCommit(m);
   if (m.type == MessageType::kApp) CheckEntries(m);
   if (m.type == MessageType::kVoteResp && !m.reject) CheckVote(m);
   if (m.type == MessageType::kAppResp && !m.reject) {
@@ -69,6 +70,16 @@ void RaftCheck::CheckLeader(const Message& m) {
     Fail(fmt::format("two leaders in term {}: {:x} and {:x}", m.term.value(), known->second.value(),
                      m.from.value()));
   }
+}
+
+// In its term a leader's commit index never falls.
+void RaftCheck::CheckCommit(const Message& m) {
+  Index& known = committed_[m.term];
+  if (m.commit < known) {
+    Fail(fmt::format("the commit index of term {} falls from {} to {}", m.term.value(),
+                     known.value(), m.commit.value()));
+  }
+  known = std::max(known, m.commit);
 }
 
 // Log matching: index and term name one entry, and by it everything before. Leader completeness:

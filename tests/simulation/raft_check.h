@@ -48,6 +48,7 @@ class RaftCheck {
   void CountRare(const raft::Message& m);
   void CheckTerm(const raft::Message& m);
   void CheckLeader(const raft::Message& m);
+  void CheckCommit(const raft::Message& m);
   void CheckEntries(const raft::Message& m);
   void CheckVote(const raft::Message& m);
   void Fail(std::string what);
@@ -56,7 +57,8 @@ class RaftCheck {
   Term term_max_;
   std::map<Term, MemberId> leaders_;
   std::map<std::pair<MemberId, Term>, MemberId> votes_;
-  std::map<MemberId, Term> terms_;  // the last that each has spoken in
+  std::map<MemberId, Term> terms_;   // the last that each has spoken in
+  std::map<Term, Index> committed_;  // the last that the leader of a term has told
   std::map<std::pair<Index, Term>, SeenEntry> entries_;
   std::map<Index, Applied> applied_;
   std::map<MemberId, Acknowledged> acknowledged_;

@@ -9,6 +9,7 @@
 
 #include "server/base/status.h"
 #include "tests/simulation/admin_client.h"
+#include "tests/simulation/backup_client.h"
 #include "tests/simulation/cluster.h"
 #include "tests/simulation/converge.h"
 #include "tests/simulation/faults.h"
@@ -74,6 +75,7 @@ class Simulation {
   Faults faults_;
   Clients shared_;
   AdminClient admin_;
+  BackupClient backup_;
   std::vector<std::unique_ptr<KvClient>> kv_;
   std::vector<std::unique_ptr<WatchClient>> watchers_;
   std::vector<std::unique_ptr<LeaseClient>> lessees_;
@@ -91,12 +93,13 @@ Simulation::Simulation(std::uint64_t seed, const RunSettings& settings)
       cluster_({world_, ledger_, raft_, network_, options_}),
       faults_(world_, cluster_, network_, options_),
       shared_(world_, ledger_, history_, cluster_, options_),
-      admin_(shared_) {
+      admin_(shared_),
+      backup_(shared_) {
   world_.options = {options_.hop_max, options_.stall_per_mille, options_.stall_max};
   if (settings.verbose) world_.PrintTraceTo(stdout);
   current = {seed, &world_, &options_, settings.without};
-  for (int i = 0; i < options_.kv_clients; ++i) {
-    kv_.push_back(std::make_unique<KvClient>(shared_, i));
+  for (int i = 0; i < options_.kv_clients + options_.readers; ++i) {
+    kv_.push_back(std::make_unique<KvClient>(shared_, i, /*only_reads=*/i >= options_.kv_clients));
   }
   for (int i = 0; i < options_.watch_clients; ++i) {
     watchers_.push_back(std::make_unique<WatchClient>(shared_, i));
@@ -118,6 +121,7 @@ RunResult Simulation::Run() {
   cluster_.Start();
   faults_.Start();
   admin_.Start();
+  backup_.Start();
   for (const auto& one : kv_) one->Start();
   for (const auto& one : watchers_) one->Start();
   for (const auto& one : lessees_) one->Start();

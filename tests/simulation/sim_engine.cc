@@ -1,27 +1,32 @@
 #include "tests/simulation/sim_engine.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/storage/engine/buckets.h"
 #include "server/storage/engine/replace.h"
 #include "tests/simulation/fault_points.h"
 
 namespace etcd::simulation {
 namespace {
 
-// Of the errors that an engine has, the one that makes its caller wait: a dead process does nothing
-// any more.
-absl::Status Dead() {
-  return base::MakeStatus(absl::StatusCode::kResourceExhausted, "the process is dead");
+// Of applied entries.
+bool HasIndex(const engine::WriteBatch& batch) {
+  static const std::string key = engine::MetaKey(engine::kBucketMeta, engine::kMetaConsistentIndex);
+  return std::ranges::any_of(batch.ops(), [](const engine::WriteBatch::Op& op) {
+    return op.family == engine::Family::kMeta && op.key == key;
+  });
 }
 
 }  // namespace
 
 absl::Status SimEngine::Write(const engine::WriteBatch& batch) {
-  if (!may_go_on_(kEngineWrite)) return Dead();
-  if (const absl::Status status = engine_.Write(batch); !status.ok()) return status;
+  RETURN_IF_ERROR(on_change_(kEngineWrite, HasIndex(batch)));
+  RETURN_IF_ERROR(engine_.Write(batch));
   ledger_.OnBatch(replica_, batch);
-  return may_go_on_(kEngineWritten) ? absl::OkStatus() : Dead();
+  return on_change_(kEngineWritten, false);
 }
 
 class SimEngine::SimReplacement final : public engine::Replacement {
@@ -30,13 +35,14 @@ class SimEngine::SimReplacement final : public engine::Replacement {
       : engine_(engine), content_(std::move(content)) {}
 
   absl::Status Write(const engine::WriteBatch& batch) override {
-    return engine_.may_go_on_("") ? content_->Write(batch) : Dead();
+    RETURN_IF_ERROR(engine_.on_change_("", false));
+    return content_->Write(batch);
   }
   absl::Status Commit() override {
-    if (!engine_.may_go_on_(kEngineReplacement)) return Dead();
-    if (const absl::Status status = content_->Commit(); !status.ok()) return status;
+    RETURN_IF_ERROR(engine_.on_change_(kEngineReplacement, true));
+    RETURN_IF_ERROR(content_->Commit());
     engine_.ledger_.OnReplacement(engine_.replica_, engine_.engine_);
-    return engine_.may_go_on_(kEngineReplaced) ? absl::OkStatus() : Dead();
+    return engine_.on_change_(kEngineReplaced, false);
   }
 
  private:
@@ -45,16 +51,15 @@ class SimEngine::SimReplacement final : public engine::Replacement {
 };
 
 absl::StatusOr<std::unique_ptr<engine::Replacement>> SimEngine::StartReplacement() {
-  if (!may_go_on_("")) return Dead();
-  absl::StatusOr<std::unique_ptr<engine::Replacement>> content = engine_.StartReplacement();
-  if (!content.ok()) return content.status();
-  return std::make_unique<SimReplacement>(*this, *std::move(content));
+  RETURN_IF_ERROR(on_change_("", false));
+  ASSIGN_OR_RETURN(auto content, engine_.StartReplacement());
+  return std::make_unique<SimReplacement>(*this, std::move(content));
 }
 
 absl::Status SimEngine::Flush() {
-  if (!may_go_on_(kEngineFlush)) return Dead();
-  if (const absl::Status status = engine_.Flush(); !status.ok()) return status;
-  return may_go_on_(kEngineFlushed) ? absl::OkStatus() : Dead();
+  RETURN_IF_ERROR(on_change_(kEngineFlush, true));
+  RETURN_IF_ERROR(engine_.Flush());
+  return on_change_(kEngineFlushed, false);
 }
 
 }  // namespace etcd::simulation

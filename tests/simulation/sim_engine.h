@@ -14,11 +14,12 @@ namespace etcd::simulation {
 // writes. The engine behind it outlives the process, like a disk.
 class SimEngine final : public engine::KvEngine {
  public:
-  // `may_go_on` is asked before and after each change, by its fault point; once false, the process
-  // is dead.
-  SimEngine(engine::MemEngine& engine, Ledger& ledger, Ledger::Replica& replica,
-            std::function<bool(std::string_view)> may_go_on)
-      : engine_(engine), ledger_(ledger), replica_(replica), may_go_on_(std::move(may_go_on)) {}
+  // Asked before and after each change, by its fault point ("": none). What it says before, unless
+  // it is OK, is what the change comes to. `may_fail`: the caller can take any error; a compaction
+  // ends the whole process.
+  using OnChange = std::function<absl::Status(std::string_view point, bool may_fail)>;
+  SimEngine(engine::MemEngine& engine, Ledger& ledger, Ledger::Replica& replica, OnChange on_change)
+      : engine_(engine), ledger_(ledger), replica_(replica), on_change_(std::move(on_change)) {}
 
   absl::Status Write(const engine::WriteBatch& batch) override;
   absl::Status Flush() override;
@@ -47,7 +48,7 @@ class SimEngine final : public engine::KvEngine {
   engine::MemEngine& engine_;
   Ledger& ledger_;
   Ledger::Replica& replica_;
-  std::function<bool(std::string_view)> may_go_on_;
+  const OnChange on_change_;
 };
 
 }  // namespace etcd::simulation
