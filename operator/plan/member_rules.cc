@@ -34,8 +34,12 @@ Step Rules::FinishRemoval(const Record& record) const {
     return UpdateRecord{removed};
   }
   // Absent by a linearizable list: what it leaves behind can go.
+  return ClearRemains(record, "ScalingDown");
+}
+
+Step Rules::ClearRemains(const Record& record, std::string_view progress) const {
   if (const Pod* pod = view.PodOf(record.name); pod != nullptr) {
-    if (pod->is_deleting) return Wait{"ScalingDown", record.name + " is stopping"};
+    if (pod->is_deleting) return Wait{std::string(progress), record.name + " is stopping"};
     return DeletePod{record.name, pod->uid, "the member has left the cluster"};
   }
   const Volume* volume = view.VolumeOf(record.name);

@@ -51,6 +51,7 @@ struct Pod {
   bool has_voter_role = false;    // the label that the client Service selects by
   bool is_finished = false;       // evicted, say: it never runs again
   std::string initial_cluster{};  // that it was made with
+  std::string node{}, zone{};     // where it runs; empty: not known
 };
 
 // What a member says of itself (Status).

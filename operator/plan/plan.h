@@ -72,6 +72,7 @@ struct RemoveMember {
 struct Wait {
   std::string reason;  // of the condition: CamelCase, stable
   std::string detail;
+  std::string gate{};  // of ReplacementBlocked: the rule that is in the way (operator-spec 8.5)
 };
 struct Done {};
 

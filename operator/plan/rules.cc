@@ -12,6 +12,18 @@ namespace {
 
 bool IsLeaving(const Record& record) { return record.phase >= Phase::kRemoving; }
 
+std::string BlockedText(const std::string& member, const std::string& gate) {
+  const std::string why = gate == "Voters" ? "a cluster of fewer than three voters gives none up"
+                          : gate == "Quorum"
+                              ? "without it there would be no quorum of members that participate"
+                              : "another member is on its way";
+  return fmt::format("{} is not replaced (gate {}): {}", member, gate, why);
+}
+
+bool IsAbandoned(const Record& seed) {
+  return seed.is_bootstrap && !seed.has_joined && seed.phase == Phase::kRemoved;
+}
+
 bool IsInFlight(const Record& record) { return record.phase != Phase::kVoter; }
 
 }  // namespace
@@ -30,6 +42,8 @@ Record Rules::NewRecord(bool is_bootstrap) const {
 Step Rules::Bootstrap() const {
   if (observed.records.empty()) return CreateRecord{NewRecord(true)};
   const Record& seed = observed.records.front();
+  // A seed that was given up. One that has joined is never cleared without a list.
+  if (IsAbandoned(seed)) return ClearRemains(seed, "Bootstrapping");
   const Volume* volume = view.VolumeOf(seed.name);
   if (volume == nullptr) {
     // A seed that has been a cluster must not become another one on an empty volume.
@@ -43,12 +57,28 @@ Step Rules::Bootstrap() const {
   const Health* health = view.HealthOf(seed.name);
   const bool is_up = health != nullptr && health->leader != MemberId{} && view.is_quorate();
   if (is_up) return Latch(seed);
+  if (health != nullptr && health->leader != MemberId{} && seed.phase == Phase::kPending) {
+    // From here on there may be a cluster: its volume is kept whatever happens.
+    Record answered = seed;
+    answered.phase = Phase::kStarting;
+    return UpdateRecord{answered};
+  }
   const Pod* pod = view.PodOf(seed.name);
   const bool is_stuck = observed.is_addition_overdue && health == nullptr && !seed.has_joined;
-  if (is_stuck && !pod->is_deleting) {
-    return DeletePod{seed.name, pod->uid, "the first member did not start in time"};
-  }
+  if (is_stuck && !pod->is_deleting) return GiveUpSeed(seed, *pod);
   return Wait{"Bootstrapping", "the first member is starting"};
+}
+
+// One that never spoke of a leader goes with its volume, and another one takes its place under a
+// new name; nobody can have written to it. Of any other only the pod is made anew.
+Step Rules::GiveUpSeed(const Record& seed, const Pod& pod) const {
+  const bool is_alone = observed.records.size() == 1 && seed.is_bootstrap;
+  if (seed.phase != Phase::kPending || !is_alone) {
+    return DeletePod{seed.name, pod.uid, "the first member did not start in time"};
+  }
+  Record abandoned = seed;
+  abandoned.phase = Phase::kRemoved;
+  return UpdateRecord{abandoned};
 }
 
 // Only ever for a seed that has not joined: one that has is restarted like every other member.
@@ -144,13 +174,17 @@ std::optional<Step> Rules::RemoveForeign() const {
   return std::nullopt;
 }
 
+std::string Rules::BlockingGate(const Record& record) const {
+  if (view.voters() < 3) return "Voters";
+  if (!view.MayRemove(record)) return "Quorum";
+  return view.learners_or_unstarted() > 0 ? "OtherOperation" : "";
+}
+
 std::optional<Step> Rules::ReplaceUnwanted() const {
   for (const Record& record : observed.records) {
     if (!record.is_unwanted) continue;
-    const bool is_safe =
-        view.voters() >= 3 && view.MayRemove(record) && view.learners_or_unstarted() == 0;
-    if (!is_safe) {
-      return Wait{"ReplacementBlocked", "without " + record.name + " there would be no quorum"};
+    if (const std::string gate = BlockingGate(record); !gate.empty()) {
+      return Wait{"ReplacementBlocked", BlockedText(record.name, gate), gate};
     }
     if (auto step = HandOver(record)) return step;
     Record leaving = record;
@@ -171,15 +205,29 @@ std::optional<Step> Rules::Grow() const {
   return CreateRecord{NewRecord(false)};
 }
 
+std::pair<int, int> Rules::Neighbours(const Record& record) const {
+  const Pod* own = view.PodOf(record.name);
+  std::pair<int, int> count{0, 0};
+  if (own == nullptr) return count;
+  for (const Record& other : observed.records) {
+    const Pod* pod = view.PodOf(other.name);
+    if (pod == nullptr) continue;
+    if (!own->zone.empty() && pod->zone == own->zone) ++count.first;
+    if (!own->node.empty() && pod->node == own->node) ++count.second;
+  }
+  return count;
+}
+
 // The member to give up: one that a user wants gone, one that does not participate, then followers
-// by descending slot, the leader last.
+// where most members are, by descending slot, the leader last (operator-spec 8.4).
 const Record* Rules::Victim() const {
   const Record* leader = view.LeaderRecord();
   std::vector<const Record*> order;
   for (const Record& record : observed.records) order.push_back(&record);
   const auto rank = [&](const Record* record) {
+    const auto [in_zone, on_node] = Neighbours(*record);
     return std::tuple(!record->is_unwanted, view.IsParticipating(*record), record == leader,
-                      -record->slot);
+                      -in_zone, -on_node, -record->slot);
   };
   return *std::ranges::min_element(order, {}, rank);
 }

@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "operator/plan/plan.h"
 #include "operator/plan/view.h"
@@ -33,6 +35,9 @@ struct Rules {
 
   bool IsNeeded(const Record& record) const;
   Step FinishRemoval(const Record& record) const;
+  // Of a record that etcd has not: its pod, its volume, then itself.
+  Step ClearRemains(const Record& record, std::string_view progress) const;
+  Step GiveUpSeed(const Record& seed, const Pod& pod) const;
   Step FinishAddition(const Record& record) const;
   std::optional<Step> Withdraw(const Record& record) const;
   bool MustGiveUp(const Record& record) const;
@@ -44,6 +49,10 @@ struct Rules {
   Step PromoteLearner(const Record& record, const Listed& listed) const;
   std::optional<Step> HandOver(const Record& record) const;
   const Record* Victim() const;
+  // Members in the same zone, and on the same node; itself included, 0 when it is not known.
+  std::pair<int, int> Neighbours(const Record& record) const;
+  // The gate that keeps a member from being replaced; empty when there is none.
+  std::string BlockingGate(const Record& record) const;
   Record NewRecord(bool is_bootstrap) const;
   std::string InitialCluster(const Record& self) const;
 };

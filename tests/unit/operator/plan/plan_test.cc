@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 // The kind of a step, with what tells it from others of that kind.
@@ -106,6 +107,27 @@ TEST(Plan, RemovesADeadVoterBeforeALivingOne) {
   const Step step = Next(sim);
   ASSERT_EQ(Title(step), "UpdateRecord");
   EXPECT_EQ(std::get<UpdateRecord>(step).record.name, dead);
+}
+
+TEST(Plan, RemovesAMemberWhereMostOfThemAre) {
+  SimEtcd sim = ClusterOf(5);
+  sim.wanted.replicas = 3;
+  Observed observed = sim.Observe();
+  const Record leader = LeaderOf(observed);
+  std::vector<std::string> others;
+  for (const Record& record : observed.records) {
+    observed.pods[record.name].node = "node-of-" + record.name;
+    observed.pods[record.name].zone = record.slot < 2 ? "a" : "zone-of-" + record.name;
+    if (record.slot < 2 && record.name != leader.name) others.push_back(record.name);
+  }
+  Step step = Decide(sim.wanted, observed);
+  ASSERT_EQ(Title(step), "UpdateRecord");
+  EXPECT_EQ(std::get<UpdateRecord>(step).record.name, others.back());
+  // Without zones the nodes tell.
+  for (auto& [name, pod] : observed.pods) pod.zone.clear();
+  observed.pods[others.front()].node = observed.pods[leader.name].node;
+  step = Decide(sim.wanted, observed);
+  EXPECT_EQ(std::get<UpdateRecord>(step).record.name, others.front());
 }
 
 TEST(Plan, RemovesNothingThatTheQuorumNeeds) {
@@ -228,6 +250,65 @@ TEST(Plan, ASeedThatLostItsVolumeDoesNotFormAnotherCluster) {
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait DataMissing");
 }
 
+// A seed with its pod, of which nothing runs.
+SimEtcd SeedThatDoesNotStart() {
+  SimEtcd sim;
+  sim.wanted.replicas = 1;
+  sim.seeds_start = false;
+  EXPECT_EQ(Settle(sim).back(), "Wait Bootstrapping");
+  return sim;
+}
+
+TEST(Plan, ASeedThatNeverStartsGoesWithItsVolumeForOneOfAnotherName) {
+  SimEtcd sim = SeedThatDoesNotStart();
+  const std::string first = sim.objects().records.at(0).name;
+  sim.is_overdue = true;
+  sim.seeds_start = true;
+  EXPECT_THAT(Settle(sim), ElementsAre("UpdateRecord", "DeletePod", "DeleteVolume", "DeleteRecord",
+                                       "CreateRecord", "CreateVolume", "CreatePods", "UpdateRecord",
+                                       "LatchCluster", "SetVoterRole", "Done"));
+  EXPECT_NE(sim.objects().records.at(0).name, first);
+  EXPECT_THAT(sim.objects().volumes, SizeIs(1));
+  EXPECT_THAT(sim.faults, IsEmpty());
+}
+
+TEST(Plan, TheVolumeOfAGivenUpSeedIsKeptWhenRemovedOnesAre) {
+  SimEtcd sim = SeedThatDoesNotStart();
+  sim.is_overdue = true;
+  sim.seeds_start = true;
+  sim.wanted.keeps_removed_volumes = true;
+  EXPECT_EQ(Settle(sim).back(), "Done");
+  EXPECT_THAT(sim.objects().volumes, SizeIs(2));
+}
+
+TEST(Plan, OfASeedThatSpokeOfALeaderOnlyThePodIsMadeAnew) {
+  SimEtcd sim = SeedThatDoesNotStart();
+  Observed observed = sim.Observe();
+  const std::string seed = observed.records.at(0).name;
+  // It leads, but the list is not to be had.
+  observed.health[seed] = {.id = MemberId(1), .leader = MemberId(1)};
+  const Step noted = Decide(sim.wanted, observed);
+  ASSERT_EQ(Title(noted), "UpdateRecord");
+  sim.Run(noted);
+  sim.is_overdue = true;
+  ASSERT_EQ(Title(Next(sim)), "DeletePod");
+  sim.Run(Next(sim));
+  EXPECT_EQ(Title(Next(sim)), "CreatePods");
+  EXPECT_EQ(sim.objects().records.at(0).name, seed);
+}
+
+TEST(Plan, ASeedThatAnswersOrIsNotAloneIsNotGivenUp) {
+  SimEtcd sim = SeedThatDoesNotStart();
+  sim.is_overdue = true;
+  Observed observed = sim.Observe();
+  observed.health[observed.records.at(0).name] = {.id = MemberId(1)};
+  EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait Bootstrapping");
+  // Others beside it: what the statuses said is lost, and the volumes may be all that is left.
+  observed = sim.Observe();
+  observed.records.push_back(observed.records.at(0));
+  EXPECT_EQ(Title(Decide(sim.wanted, observed)), "DeletePod");
+}
+
 TEST(Plan, AForeignLearnerDoesNotBlockGrowthForever) {
   SimEtcd sim = ClusterOf(1);
   sim.wanted.replicas = 3;
@@ -268,6 +349,11 @@ TEST(Plan, ReplacesTheMemberWhoseRecordAUserDeleted) {
   SimEtcd one = ClusterOf(1);
   one.DeleteRecordOf(one.objects().records.at(0).name);
   EXPECT_EQ(Title(Next(one)), "Wait ReplacementBlocked");
+  EXPECT_EQ(std::get<Wait>(Next(one)).gate, "Voters");
+  SimEtcd three = ClusterOf(3);
+  three.DeleteRecordOf(three.objects().records.at(0).name);
+  three.down.insert(three.objects().records.at(1).name);
+  EXPECT_EQ(std::get<Wait>(Next(three)).gate, "Quorum");
 }
 
 TEST(Plan, GivesUpALearnerThatIsOverdueAndWaitsBeforeTheNext) {

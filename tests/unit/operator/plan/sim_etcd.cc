@@ -125,6 +125,7 @@ void SimEtcd::Do(const CreatePods& step) {
     objects_.pods[one.member] = {.uid = fmt::format("p{}", next_uid_++),
                                  .initial_cluster = one.initial_cluster};
     if (!objects_.volumes.contains(one.member)) Fault("pod without a volume: " + one.member);
+    if (one.is_new_cluster && !seeds_start) continue;
     if (one.is_new_cluster) {
       if (has_cluster_ && !members_.contains(one.member)) Fault("a second cluster");
       if (!has_cluster_) members_[one.member] = {MemberId(next_id_++), one.member, false, true};
@@ -157,6 +158,13 @@ void SimEtcd::Do(const DeletePod& step) {
 }
 
 void SimEtcd::Do(const DeleteVolume& step) {
+  const Record* record = RecordOf(step.member);
+  const bool was_used = record == nullptr || record->has_joined || objects_.cluster != ClusterId{};
+  if (members_.contains(step.member) && !was_used && !objects_.pods.contains(step.member)) {
+    // A seed that had begun unseen: no client was ever sent to it.
+    members_.erase(step.member);
+    has_cluster_ = false;
+  }
   if (members_.contains(step.member)) Fault("volume of a listed member deleted: " + step.member);
   objects_.volumes.erase(step.member);
 }

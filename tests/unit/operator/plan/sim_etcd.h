@@ -34,6 +34,7 @@ class SimEtcd {
   void AddForeignLearner();
   void RemoveByHand(const std::string& member);
   bool is_overdue = false;      // the member on its way in
+  bool seeds_start = true;      // else the pod of a new cluster is there and nothing runs in it
   bool is_foreign_old = false;  // entries that are not ours
 
   std::size_t voters() const;
