@@ -57,6 +57,7 @@ struct ListOptions {
   std::string label_selector{};  // "a=b,c"
   std::string field_selector{};
   std::int64_t page_size = 500;
+  Object::Trim trim = nullptr;
 };
 
 struct ObjectList {
@@ -70,6 +71,7 @@ struct WatchOptions {
   std::string field_selector{};
   std::string resource_version{};
   std::chrono::seconds timeout{300};  // after which the server ends the watch
+  Object::Trim trim = nullptr;
 };
 
 enum class WatchEventType : std::uint8_t { kAdded, kModified, kDeleted, kBookmark };

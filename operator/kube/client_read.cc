@@ -29,7 +29,8 @@ void AddSelectors(Parameters& parameters, const std::string& label, const std::s
 }
 
 // Items of lists come without kind and apiVersion.
-absl::Status TakeItems(const Resource& resource, Json& page, std::vector<Object>& into) {
+absl::Status TakeItems(const Resource& resource, Json& page, Object::Trim trim,
+                       std::vector<Object>& into) {
   const auto items = page.find("items");
   if (items == page.end() || items->is_null()) return absl::OkStatus();
   if (!items->is_array()) return ApiError(ApiErrc::kBadAnswer, "a list whose items are none");
@@ -37,7 +38,7 @@ absl::Status TakeItems(const Resource& resource, Json& page, std::vector<Object>
     if (!item.is_object()) return ApiError(ApiErrc::kBadAnswer, "an item that is no object");
     item["kind"] = std::string(resource.kind);
     item["apiVersion"] = ApiVersionOf(resource);
-    ASSIGN_OR_RETURN(Object object, Object::Make(std::move(item)));
+    ASSIGN_OR_RETURN(Object object, Object::Make(std::move(item), trim));
     into.push_back(std::move(object));
   }
   return absl::OkStatus();
@@ -49,7 +50,7 @@ absl::Status StatusOfErrorEvent(const Json& object) {
   return StatusOfAnswer(is_error ? static_cast<int>(code) : 500, DumpJson(object), std::nullopt);
 }
 
-absl::StatusOr<WatchEvent> ParseWatchEvent(std::string_view text) {
+absl::StatusOr<WatchEvent> ParseWatchEvent(std::string_view text, Object::Trim trim) {
   ASSIGN_OR_RETURN(Json json, ParseJson(text));
   const std::string type(TextAt(json, {"type"}));
   const auto object = json.find("object");
@@ -76,7 +77,7 @@ absl::StatusOr<WatchEvent> ParseWatchEvent(std::string_view text) {
     return ApiError(ApiErrc::kBadAnswer,
                     fmt::format("a watch event of type {}", type.substr(0, 32)));
   }
-  ASSIGN_OR_RETURN(event.object, Object::Make(std::move(*object)));
+  ASSIGN_OR_RETURN(event.object, Object::Make(std::move(*object), trim));
   return event;
 }
 
@@ -113,7 +114,7 @@ absl::StatusOr<ObjectList> Client::ListAll(const Resource& resource, const ListO
     if (list.resource_version.empty()) {
       return ApiError(ApiErrc::kBadAnswer, "a list without a resourceVersion");
     }
-    RETURN_IF_ERROR(TakeItems(resource, json, list.items));
+    RETURN_IF_ERROR(TakeItems(resource, json, options.trim, list.items));
     if (next_page.empty()) return list;
   }
   return ApiError(ApiErrc::kTooLarge, "a list that does not end");
@@ -138,8 +139,8 @@ absl::Status Client::Watch(const Resource& resource, const WatchOptions& options
   request.timeout = options.timeout + kWatchMargin;
   ASSIGN_OR_RETURN(request.credential, credentials_.Current(clock_));
   JsonSplitter splitter(kWatchObjectBytesMax);
-  const JsonSplitter::Sink on_object = [&sink](std::string_view text) -> absl::Status {
-    ASSIGN_OR_RETURN(WatchEvent event, ParseWatchEvent(text));
+  const JsonSplitter::Sink on_object = [&](std::string_view text) -> absl::Status {
+    ASSIGN_OR_RETURN(WatchEvent event, ParseWatchEvent(text, options.trim));
     return sink(std::move(event));
   };
   const auto begin = clock_.Now();

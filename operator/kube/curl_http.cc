@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <curl/curl.h>
+#include <iterator>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -294,8 +295,9 @@ absl::StatusOr<HttpAnswer> CurlTransport::Exchange::Run(const ServerAddress& add
   return std::move(answer_);
 }
 
-CurlTransport::CurlTransport(ServerAddress address, std::string user_agent)
-    : address_(std::move(address)), user_agent_(std::move(user_agent)) {
+CurlTransport::CurlTransport(ServerAddress address, std::string user_agent,
+                             std::chrono::nanoseconds idle_for)
+    : address_(std::move(address)), user_agent_(std::move(user_agent)), idle_for_(idle_for) {
   InitCurl();
 }
 
@@ -305,7 +307,7 @@ std::unique_ptr<CurlTransport::Exchange> CurlTransport::Take() {
   {
     const std::lock_guard lock(mu_);
     if (!idle_.empty()) {
-      std::unique_ptr<Exchange> exchange = std::move(idle_.back());
+      std::unique_ptr<Exchange> exchange = std::move(idle_.back().exchange);
       idle_.pop_back();
       return exchange;
     }
@@ -314,8 +316,20 @@ std::unique_ptr<CurlTransport::Exchange> CurlTransport::Take() {
 }
 
 void CurlTransport::Give(std::unique_ptr<Exchange> exchange) {
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<Idle> old;  // closed without the lock
   const std::lock_guard lock(mu_);
-  if (idle_.size() < kIdleMax) idle_.push_back(std::move(exchange));
+  // The one that was used last is taken first, so that the others age.
+  const auto young =
+      std::ranges::find_if(idle_, [&](const Idle& idle) { return now - idle.since < idle_for_; });
+  std::move(idle_.begin(), young, std::back_inserter(old));
+  idle_.erase(idle_.begin(), young);
+  if (idle_.size() < kIdleMax) idle_.push_back({std::move(exchange), now});
+}
+
+std::size_t CurlTransport::idle_connections() const {
+  const std::lock_guard lock(mu_);
+  return idle_.size();
 }
 
 absl::StatusOr<HttpAnswer> CurlTransport::Run(const HttpRequest& request, const ByteSink* sink,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,7 +24,10 @@ struct ServerAddress {
 // connection of its own, kept for the next one.
 class CurlTransport final : public HttpTransport {
  public:
-  CurlTransport(ServerAddress address, std::string user_agent);
+  // A connection that was not used for `idle_for` is closed when another one comes back: with its
+  // TLS session it costs about 100 KB, and a burst leaves many.
+  CurlTransport(ServerAddress address, std::string user_agent,
+                std::chrono::nanoseconds idle_for = std::chrono::seconds(20));
   ~CurlTransport() override;
   CurlTransport(const CurlTransport&) = delete;
   CurlTransport& operator=(const CurlTransport&) = delete;
@@ -32,8 +36,14 @@ class CurlTransport final : public HttpTransport {
   absl::StatusOr<HttpAnswer> Stream(const HttpRequest& request, const ByteSink& sink,
                                     std::stop_token stop) override;
 
+  std::size_t idle_connections() const;
+
  private:
   class Exchange;
+  struct Idle {
+    std::unique_ptr<Exchange> exchange;
+    std::chrono::steady_clock::time_point since;
+  };
 
   absl::StatusOr<HttpAnswer> Run(const HttpRequest& request, const ByteSink* sink,
                                  std::stop_token stop);
@@ -42,8 +52,9 @@ class CurlTransport final : public HttpTransport {
 
   const ServerAddress address_;
   const std::string user_agent_;
-  std::mutex mu_;
-  std::vector<std::unique_ptr<Exchange>> idle_;  // guarded by mu_; at most kIdleMax
+  const std::chrono::nanoseconds idle_for_;
+  mutable std::mutex mu_;
+  std::vector<Idle> idle_;  // guarded by mu_; by time, at most kIdleMax
 };
 
 }  // namespace etcd::kube

@@ -63,7 +63,8 @@ void Informer::ListOnce(const std::stop_token& stop) {
   call.retries = 0;  // the reflector waits
   call.stop = stop;
   absl::StatusOr<ObjectList> list = client_.List(
-      options_.resource, {.ns = options_.ns, .label_selector = options_.label_selector}, call);
+      options_.resource,
+      {.ns = options_.ns, .label_selector = options_.label_selector, .trim = options_.trim}, call);
   if (!list.ok()) {
     if (stop.stop_requested()) return;
     LOG_WARN("list failed", {"resource", options_.resource.plural}, {"error", list.status()});
@@ -101,7 +102,8 @@ void Informer::WatchOnce(const Reflector::Action& action, const std::stop_token&
   const WatchOptions watch = {.ns = options_.ns,
                               .label_selector = options_.label_selector,
                               .resource_version = action.resource_version,
-                              .timeout = action.watch_timeout};
+                              .timeout = action.watch_timeout,
+                              .trim = options_.trim};
   const absl::Status status = client_.Watch(
       options_.resource, watch, [this](WatchEvent event) { return OnEvent(std::move(event)); },
       stop);

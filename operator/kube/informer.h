@@ -29,6 +29,7 @@ struct InformerOptions {
   Reflector::Options reflector{};
   Store::GroupOf group_of{};
   InformerObserver* observer = nullptr;
+  Object::Trim trim = nullptr;  // of what the store keeps
 };
 
 // Keeps a store equal to what the API server has of one kind. A thread of its own lists, watches

@@ -14,13 +14,16 @@ struct Object::Rep {
   ObjectKey key;
 };
 
-absl::StatusOr<Object> Object::Make(Json json) {
+absl::StatusOr<Object> Object::Make(Json json) { return Make(std::move(json), nullptr); }
+
+absl::StatusOr<Object> Object::Make(Json json, Trim trim) {
   auto rep = std::make_shared<Rep>();
   rep->json = std::move(json);
   rep->key = {std::string(TextAt(rep->json, {"metadata", "namespace"})),
               std::string(TextAt(rep->json, {"metadata", "name"}))};
   if (rep->key.name.empty()) return ApiError(ApiErrc::kBadAnswer, "an object without a name");
   rep->json["metadata"].erase("managedFields");
+  if (trim != nullptr) trim(rep->json);
   return Object(std::shared_ptr<const Rep>(std::move(rep)));
 }
 

@@ -17,6 +17,10 @@ class Object {
   Object() = default;  // no object
   // Errors: kBadAnswer when the JSON has no metadata.name.
   static absl::StatusOr<Object> Make(Json json);
+  // Takes away what its reader has no use for. What tells objects apart stays: name, namespace,
+  // uid, resourceVersion.
+  using Trim = void (*)(Json& json);
+  static absl::StatusOr<Object> Make(Json json, Trim trim);
 
   explicit operator bool() const { return rep_ != nullptr; }
   bool operator==(const Object& other) const { return rep_ == other.rep_; }

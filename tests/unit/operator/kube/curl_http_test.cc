@@ -210,5 +210,29 @@ TEST(CurlHttp, FollowsNoRedirection) {
   EXPECT_EQ(pair.transport.Send(Get(), {})->code, 302);
 }
 
+TEST(CurlHttp, ClosesConnectionsThatABurstHasLeft) {
+  for (const auto& [idle_for, left] : {std::pair{std::chrono::hours(1), std::size_t{3}},
+                                       std::pair{std::chrono::hours(0), std::size_t{1}}}) {
+    std::atomic<int> waiting = 3;
+    LoopbackHttp server([&](const LoopbackHttp::Request&, Peer& peer) {
+      // All three are under way at once.
+      --waiting;
+      while (waiting > 0) std::this_thread::yield();
+      peer.Answer(200, "a");
+      return peer.is_open();
+    });
+    CurlTransport transport({.url = server.url()}, "test", idle_for);
+    {
+      std::vector<std::jthread> burst;
+      for (int i = 0; i < 3; ++i) {
+        burst.emplace_back([&] { EXPECT_TRUE(transport.Send(Get(), {}).ok()); });
+      }
+    }
+    EXPECT_TRUE(transport.Send(Get(), {}).ok());
+    EXPECT_EQ(transport.idle_connections(), left);
+    EXPECT_EQ(server.connections(), 3);
+  }
+}
+
 }  // namespace
 }  // namespace etcd::kube

@@ -19,7 +19,11 @@ struct InformerTest : ::testing::Test, InformerObserver {
     const Reflector::Options options = {
         .backoff = {.first = std::chrono::milliseconds(1), .cap = std::chrono::milliseconds(4)}};
     informer = std::make_unique<Informer>(
-        client, clock, InformerOptions{.resource = kPods, .reflector = options, .observer = this},
+        client, clock,
+        InformerOptions{.resource = kPods,
+                        .reflector = options,
+                        .observer = this,
+                        .trim = [](Json& json) { json.erase("spec"); }},
         [this](const Change& change) {
           signal.Do([&] {
             ++changes;
@@ -95,6 +99,19 @@ TEST_F(InformerTest, FollowsWhatHappens) {
   server.Remove(Pod("b"));
   EXPECT_TRUE(IsSame(OnServer({"a", "c"})));
   EXPECT_EQ(lists, 1);
+}
+
+TEST_F(InformerTest, KeepsNothingThatItIsToldToDrop) {
+  Put("listed");
+  informer->Start();
+  ASSERT_TRUE(IsWatching());
+  Put("watched");
+  ASSERT_TRUE(IsSame(OnServer({"listed", "watched"})));
+  ASSERT_TRUE(server.Read(Pod("listed")).contains("spec"));
+  for (const Object& object : informer->store().All()) {
+    EXPECT_FALSE(object.json().contains("spec")) << object.name();
+    EXPECT_FALSE(object.uid().empty());
+  }
 }
 
 TEST_F(InformerTest, MissesNothingWhenWatchesBreak) {
