@@ -23,7 +23,7 @@ die() { echo "image.sh: $*" >&2; exit 1; }
 programs_of() {
   case $1 in
     etcd) echo etcd etcdctl etcdutl ;;
-    etcd-operator) echo etcd-operator etcdutl ;;
+    etcd-operator) echo etcd-operator etcd-operator-worker etcdutl ;;
     *) die "there is no image $1" ;;
   esac
 }

@@ -41,6 +41,10 @@ inline constexpr std::string_view kPodHashAnnotation = model::kInGroup<"pod-hash
 inline constexpr std::string_view kTemplateVersionAnnotation = model::kInGroup<"template-version">;
 inline constexpr std::string_view kInitialClusterAnnotation = model::kInGroup<"initial-cluster">;
 
+// Users set these to "true": the operator only observes the cluster; the member is replaced.
+inline constexpr std::string_view kPausedAnnotation = model::kInGroup<"paused">;
+inline constexpr std::string_view kReplaceAnnotation = model::kInGroup<"replace">;
+
 // Finalizers.
 inline constexpr std::string_view kClusterFinalizer = model::kInGroup<"cluster">;
 inline constexpr std::string_view kMemberFinalizer = model::kInGroup<"member">;

@@ -93,7 +93,8 @@ ClusterController::ClusterController(const kube::ControllerContext& context,
       settings_(std::move(settings)),
       metrics_(metrics),
       observer_(context_, etcd, settings_),
-      executor_(context_, etcd, settings_, std::move(make_seed_parts)) {}
+      executor_(context_, etcd, settings_, std::move(make_seed_parts)),
+      zones_(context_) {}
 
 std::vector<kube::Controller::Watched> ClusterController::watched() const {
   const std::string ours(desired::kClusterLabel);
@@ -115,13 +116,14 @@ WorkQueue::Result ClusterController::Reconcile(const kube::WorkKey& work,
   }
   if (!facts.ok()) return {facts.status(), std::nullopt};
   if (facts->object.is_deleting()) return Delete(*facts, *memory);
-  if (!HasFinalizer(facts->object, desired::kClusterFinalizer)) {
+  const bool is_paused = facts->wanted.is_paused;
+  if (!is_paused && !HasFinalizer(facts->object, desired::kClusterFinalizer)) {
     memory->is_in_flux = true;
     return {AddFinalizer(context_.client, desired::kClusters, facts->object,
                          desired::kClusterFinalizer),
             kAfterStep};
   }
-  if (!facts->cluster.spec.paused) {
+  if (!is_paused) {
     const int voters = facts->observed.members.has_value()
                            ? static_cast<int>(plan::View(facts->wanted, facts->observed).voters())
                            : facts->cluster.status.voters.value_or(0);
@@ -142,8 +144,11 @@ absl::StatusOr<Facts> ClusterController::LookAndDecide(const kube::ObjectKey& ke
     ASSIGN_OR_RETURN(Facts facts, observer_.Look(key, fresh));
     // Of the last pod of a cluster that goes away there is nothing to ask: it has no quorum.
     if (!facts.object.is_deleting() || facts.pods.size() > 1) observer_.AskMembers(facts);
+    zones_.Fill(facts);
     Measure(context_.clock, facts, memory);
     outcome.step = plan::Decide(facts.wanted, facts.observed);
+    if (std::holds_alternative<plan::Done>(outcome.step)) memory.given_up = 0;
+    outcome.given_up = memory.given_up;
     outcome.silent_for.reset();
     if (memory.silent_since.has_value()) {
       outcome.silent_for = context_.clock.Now() - *memory.silent_since;
@@ -167,7 +172,35 @@ WorkQueue::Result ClusterController::Delete(Facts& facts, Memory& memory) {
   return {absl::OkStatus(), seconds(1)};
 }
 
+// Of members that others take the place of: after the step, so that none is counted twice.
+void ClusterController::CountReplacements(const Facts& facts, const plan::Step& step) {
+  const bool is_shrinking = static_cast<int>(facts.observed.records.size()) > facts.wanted.replicas;
+  const Facts::Member* member = facts.Find(MemberOf(step));
+  if (is_shrinking || member == nullptr) return;
+  const auto record =
+      std::ranges::find(facts.observed.records, member->record.metadata.name, &plan::Record::name);
+  std::string_view cause;
+  if (std::holds_alternative<plan::DeleteRecord>(step) && record->is_unwanted) {
+    cause = "UserRequest";
+  } else if (const auto* update = std::get_if<plan::UpdateRecord>(&step)) {
+    const bool is_voter = record->phase == plan::Phase::kVoter;
+    const bool leaves = update->record.phase == plan::Phase::kRemoving;
+    if (is_voter && leaves && !record->is_unwanted) cause = "RemovedByHand";
+  }
+  if (cause.empty()) return;
+  metrics_.Replaced(cause);
+  context_.events.Record(
+      {.regarding = kube::ReferenceTo(facts.object),
+       .reason = "MemberReplaced",
+       .action = "Reconcile",
+       .note = fmt::format("another member takes the place of {} ({})", record->name, cause)});
+}
+
 void ClusterController::Execute(const Facts& facts, Memory& memory, Outcome& outcome) {
+  const auto* wait = std::get_if<plan::Wait>(&outcome.step);
+  const std::string gate = wait == nullptr ? std::string() : wait->gate;
+  const bool is_new_gate = std::exchange(memory.warned["gate"], gate) != gate;
+  if (is_new_gate && !gate.empty()) metrics_.ReplacementBlocked(gate);
   if (IsNothing(outcome.step)) return;
   const auto begin = context_.clock.Now();
   outcome.step_error = executor_.Run(outcome.step, facts);
@@ -185,10 +218,14 @@ void ClusterController::Execute(const Facts& facts, Memory& memory, Outcome& out
   }
   memory.warned.erase("step");
   memory.flux_since = context_.clock.Now();
+  CountReplacements(facts, outcome.step);
   const auto* update = std::get_if<plan::UpdateRecord>(&outcome.step);
   const bool has_given_up = update != nullptr && facts.observed.is_addition_overdue &&
                             update->record.phase == plan::Phase::kRemoving;
-  if (has_given_up) memory.backing_off_until = context_.clock.Now() + kBackOff;
+  if (has_given_up) {
+    memory.backing_off_until = context_.clock.Now() + kBackOff;
+    ++memory.given_up;
+  }
 }
 
 absl::Status ClusterController::Report(const Facts& facts, const Outcome& outcome, Memory& memory) {

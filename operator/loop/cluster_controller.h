@@ -11,6 +11,7 @@
 #include "operator/loop/metrics.h"
 #include "operator/loop/observe.h"
 #include "operator/loop/status.h"
+#include "operator/loop/zones.h"
 
 namespace etcd::loop {
 
@@ -29,6 +30,7 @@ class ClusterController final : public kube::Controller {
  private:
   absl::StatusOr<Facts> LookAndDecide(const kube::ObjectKey& key, Memory& memory, Outcome& outcome);
   kube::WorkQueue::Result Delete(Facts& facts, Memory& memory);
+  void CountReplacements(const Facts& facts, const plan::Step& step);
   void Execute(const Facts& facts, Memory& memory, Outcome& outcome);
   // The status is written by the object that was read, or not at all.
   absl::Status Report(const Facts& facts, const Outcome& outcome, Memory& memory);
@@ -41,6 +43,7 @@ class ClusterController final : public kube::Controller {
   Metrics& metrics_;
   Observer observer_;
   Executor executor_;
+  Zones zones_;
   Memories memories_;
 };
 

@@ -33,6 +33,12 @@ void Append(std::string& text, const std::string& more) {
   text += more;
 }
 
+std::string PausedText(const Facts& facts) {
+  const std::string who =
+      facts.cluster.spec.paused ? "spec.paused" : std::string(desired::kPausedAnnotation);
+  return who + " is true: nothing is changed";
+}
+
 // One line per member that does not do its part.
 std::string Troubles(const Facts& facts) {
   std::string text;
@@ -99,9 +105,7 @@ Verdict Available(const Facts& facts, const Outcome& outcome,
 
 Verdict Progressing(const Facts& facts, const Outcome& outcome,
                     const model::EtcdClusterStatus& status, const std::string& now) {
-  if (facts.cluster.spec.paused) {
-    return {ConditionStatus::kFalse, "Paused", "spec.paused is true: nothing is changed"};
-  }
+  if (facts.wanted.is_paused) return {ConditionStatus::kFalse, "Paused", PausedText(facts)};
   if (!status.operation.has_value()) return {ConditionStatus::kFalse, "Stable", ""};
   const model::Operation& operation = *status.operation;
   std::string message = operation.step.value_or("");
@@ -117,12 +121,21 @@ Verdict Progressing(const Facts& facts, const Outcome& outcome,
   const std::string reason = operation.type == "Bootstrap" ? "Bootstrapping"
                              : operation.type == "ScaleUp" ? "ScalingUp"
                              : operation.type == "Replace" ? "ReplacingMember"
+                             : operation.type == "Restore" ? "Restoring"
                                                            : "ScalingDown";
   return {ConditionStatus::kTrue, reason, message};
 }
 
 bool HasAlarm(const Facts& facts, bool member::Answer::*alarm) {
   return std::ranges::any_of(facts.answers, [&](const auto& item) { return item.second.*alarm; });
+}
+
+// The scheduler found no node that keeps the members apart as they shall be. Its words are all that
+// tells.
+bool LacksRoomToSpread(const std::pair<const std::string, kube::Object>& pod) {
+  const std::string text = ReadPod(pod.second).unschedulable_message;
+  return text.find("anti-affinity") != std::string::npos ||
+         text.find("topology spread") != std::string::npos;
 }
 
 Verdict Degraded(const Facts& facts, const Outcome& outcome) {
@@ -151,14 +164,37 @@ Verdict Degraded(const Facts& facts, const Outcome& outcome) {
     Append(down, trouble.empty() ? record.name + " does not participate" : trouble);
   }
   if (down.empty()) return {ConditionStatus::kFalse, "AsExpected", ""};
-  return {ConditionStatus::kTrue, is_down ? "MemberDown" : "MemberUnhealthy", down};
+  const bool is_spread = std::ranges::any_of(facts.pods, LacksRoomToSpread);
+  return {ConditionStatus::kTrue,
+          is_spread ? "SpreadUnsatisfied"
+          : is_down ? "MemberDown"
+                    : "MemberUnhealthy",
+          down};
+}
+
+// An image that is not of the version that the spec says.
+std::string OtherVersion(const Facts& facts) {
+  const std::optional<std::string>& wanted = facts.cluster.spec.version;
+  if (!wanted.has_value()) return {};
+  for (const auto& [member, answer] : facts.answers) {
+    if (answer.version.empty() || answer.version == *wanted) continue;
+    return fmt::format(
+        "{} runs etcd {} but spec.version says {}: make the cluster anew with an image of that "
+        "version, or with the version of this image",
+        member, answer.version, *wanted);
+  }
+  return {};
 }
 
 Verdict Reconciled(const Facts& facts, const Outcome& outcome) {
-  if (facts.cluster.spec.paused) return {ConditionStatus::kFalse, "Paused", "spec.paused is true"};
+  if (facts.wanted.is_paused) return {ConditionStatus::kFalse, "Paused", PausedText(facts)};
   const absl::Status& error =
       outcome.standing_error.ok() ? outcome.step_error : outcome.standing_error;
-  if (error.ok() || IsRefusalForNow(error)) return {ConditionStatus::kTrue, "Reconciled", ""};
+  if (error.ok() || IsRefusalForNow(error)) {
+    const std::string other = OtherVersion(facts);
+    if (!other.empty()) return {ConditionStatus::kFalse, "InvalidSpec", other};
+    return {ConditionStatus::kTrue, "Reconciled", ""};
+  }
   const std::string message(base::MessageOf(error));
   if (kube::Is(error, kube::ApiErrc::kForbidden)) {
     return {ConditionStatus::kFalse, "DependencyMissing",
@@ -186,7 +222,10 @@ std::string Unschedulable(const Facts& facts, const std::string& member) {
   const bool is_unbound = claim != facts.claims.end() &&
                           kube::TextAt(claim->second.json(), {"status", "phase"}) == "Pending";
   if (!is_unbound) {
-    return member + ": no node fits its pod; see nodes' resources, taints and spec.scheduling";
+    const std::string why = ReadPod(facts.pods.at(member)).unschedulable_message.substr(0, 300);
+    return fmt::format(
+        "{}: no node fits its pod ({}); see nodes' resources, taints and spec.scheduling", member,
+        why);
   }
   return fmt::format(
       "{}: no node fits its pod, or {}; see nodes and volumes, and whether the class exists "
@@ -270,7 +309,9 @@ const plan::Record* InFlight(const Facts& facts) {
 }
 
 std::string OperationOf(const Facts& facts) {
-  if (facts.observed.cluster == ClusterId{}) return "Bootstrap";
+  if (facts.observed.cluster == ClusterId{}) {
+    return facts.cluster.spec.bootstrap.has_value() ? "Restore" : "Bootstrap";
+  }
   const plan::Record* record = InFlight(facts);
   const auto count = static_cast<int>(facts.observed.records.size());
   const bool is_leaving = record != nullptr && record->phase >= plan::Phase::kRemoving;

@@ -23,6 +23,10 @@ absl::Status StopPods(const kube::ControllerContext& context, const Facts& facts
   for (const auto& [member, pod] : facts.pods) {
     if (pod.is_deleting() || (Leads(facts, member) && !is_last)) continue;
     RETURN_IF_ERROR(context.client.Delete(kube::kPods, pod.key(), {.uid = std::string(pod.uid())}));
+    context.events.Record({.regarding = kube::ReferenceTo(facts.object),
+                           .reason = "PodDeleted",
+                           .action = "Reconcile",
+                           .note = "pod " + member + " deleted: the cluster is deleted"});
   }
   return absl::OkStatus();
 }

@@ -24,7 +24,9 @@ plan::Record RecordOf(const model::EtcdMember& member) {
   record.has_joined = status.joined_once.value_or(false);
   record.volume_uid = status.pvc_uid.value_or("");
   record.initial_cluster = status.initial_cluster.value_or("");
-  record.is_unwanted = !member.metadata.deletion_timestamp.empty();
+  const auto asked = member.metadata.annotations.find(std::string(desired::kReplaceAnnotation));
+  record.is_unwanted = !member.metadata.deletion_timestamp.empty() ||
+                       (asked != member.metadata.annotations.end() && asked->second == "true");
   return record;
 }
 
@@ -53,6 +55,15 @@ bool ConditionHolds(const kube::Json& pod, std::string_view type, std::string_vi
   });
 }
 
+std::string_view ConditionMessage(const kube::Json& pod, std::string_view type) {
+  const kube::Json* all = kube::Find(pod, {"status", "conditions"});
+  if (all == nullptr || !all->is_array()) return {};
+  for (const kube::Json& one : *all) {
+    if (kube::TextAt(one, {"type"}) == type) return kube::TextAt(one, {"message"});
+  }
+  return {};
+}
+
 void ReadServer(const kube::Json& pod, PodFacts& facts) {
   const kube::Json* server = ContainerStatus(pod, "containerStatuses", desired::kServerContainer);
   if (server == nullptr) return;
@@ -75,6 +86,19 @@ void ReadWaiting(const kube::Json& pod, std::string_view list, PodFacts& facts) 
     if (reason.empty() || reason == "ContainerCreating" || reason == "PodInitializing") continue;
     facts.waiting_reason = reason;
     facts.waiting_message = kube::TextAt(one, {"state", "waiting", "message"});
+  }
+}
+
+// Say, a restore into the volume of a seed.
+void ReadPreparation(const kube::Json& pod, PodFacts& facts) {
+  const kube::Json* all = kube::Find(pod, {"status", "initContainerStatuses"});
+  if (all == nullptr || !all->is_array()) return;
+  for (const kube::Json& one : *all) {
+    if (kube::Find(one, {"state", "running"}) != nullptr) facts.is_preparing = true;
+    const kube::Json* end = kube::Find(one, {"state", "terminated"});
+    if (end == nullptr || kube::IntAt(*end, {"exitCode"}) != 0) continue;
+    facts.prepared_at =
+        std::max(facts.prepared_at, std::string(kube::TextAt(*end, {"finishedAt"})));
   }
 }
 
@@ -103,7 +127,7 @@ void FillPlan(Facts& facts, const desired::Settings& settings) {
           "{}:{}", desired::MemberDomain(cluster, settings.cluster_domain), desired::kPeerPort),
       .scheme = std::string(desired::Scheme(cluster)),
       .replicas = cluster.spec.replicas,
-      .is_paused = cluster.spec.paused,
+      .is_paused = IsPaused(cluster),
       .keeps_removed_volumes = cluster.spec.storage.pvc_retention.when_removed ==
                                model::PvcRetentionWhenRemoved::kRetain};
   plan::Observed& observed = facts.observed;
@@ -124,7 +148,8 @@ void FillPlan(Facts& facts, const desired::Settings& settings) {
         .is_deleting = pod.is_deleting(),
         .has_voter_role = pod.label(desired::kRoleLabel) == desired::kVoterRole,
         .is_finished = read.is_finished,
-        .initial_cluster = std::string(pod.annotation(desired::kInitialClusterAnnotation))};
+        .initial_cluster = std::string(pod.annotation(desired::kInitialClusterAnnotation)),
+        .node = read.node};
     if (!read.ip.empty() && read.is_running) {
       const bool is_v6 = read.ip.find(':') != std::string::npos;
       const std::string host = is_v6 ? "[" + read.ip + "]" : read.ip;
@@ -154,13 +179,21 @@ PodFacts ReadPod(const kube::Object& pod) {
   facts.is_finished = phase == "Failed" || phase == "Succeeded";
   facts.is_ready = ConditionHolds(json, "Ready", "True");
   facts.is_unschedulable = ConditionHolds(json, "PodScheduled", "False");
+  if (facts.is_unschedulable) facts.unschedulable_message = ConditionMessage(json, "PodScheduled");
   facts.ip = kube::TextAt(json, {"status", "podIP"});
   facts.node = kube::TextAt(json, {"spec", "nodeName"});
   ReadServer(json, facts);
   ReadWaiting(json, "containerStatuses", facts);
   ReadWaiting(json, "initContainerStatuses", facts);
   facts.has_lost_data = GuardRefused(json);
+  ReadPreparation(json, facts);
   return facts;
+}
+
+bool IsPaused(const model::EtcdCluster& cluster) {
+  const auto& annotations = cluster.metadata.annotations;
+  const auto found = annotations.find(std::string(desired::kPausedAnnotation));
+  return cluster.spec.paused || (found != annotations.end() && found->second == "true");
 }
 
 std::string HexId(std::uint64_t id) { return fmt::format("{:x}", id); }

@@ -30,6 +30,7 @@ struct Facts {
   std::map<std::string, std::string> urls;        // client URLs of pods that have an address
   std::map<std::string, member::Answer> answers;  // of those that answered
   std::map<std::string, std::string> silent;      // of the others: the error
+  std::map<std::string, std::string> zones;       // of members whose nodes' zones are known
   plan::Wanted wanted;
   plan::Observed observed;
 
@@ -46,14 +47,20 @@ struct PodFacts {
   bool is_ready = false;
   bool is_finished = false;  // Failed or Succeeded: it never runs again
   bool is_unschedulable = false;
+  std::string unschedulable_message{};  // the scheduler's
   std::string ip{}, node{};
   std::string waiting_reason{}, waiting_message{};  // of any container that cannot start
   std::int64_t restarts = 0;
   std::string exit_reason{}, exit_message{}, exit_at{};  // of the last end of the server
   std::optional<std::int64_t> exit_code{};
   bool has_lost_data = false;  // the guard found no log on the volume
+  bool is_preparing = false;   // a container that must end before the server runs
+  std::string prepared_at{};   // when the last of them has ended well
 };
 PodFacts ReadPod(const kube::Object& pod);
+
+// By the spec, or by an annotation, which users without a right to change the spec may have.
+bool IsPaused(const model::EtcdCluster& cluster);
 
 std::string HexId(std::uint64_t id);
 std::uint64_t ParseHexId(std::string_view text);

@@ -40,13 +40,18 @@ bool IsWithdrawn(const Facts& facts) {
   return pod != facts.observed.pods.end() && !pod->second.has_voter_role;
 }
 
-// A seed is given up by its pod's age; nobody can have written to it.
+// A seed is given up by its pod's age; nobody can have written to it. A restore takes the time that
+// it takes.
 bool IsSeedOverdue(const base::Clock& clock, const Facts& facts,
                    std::chrono::milliseconds deadline) {
   if (facts.pods.empty()) return false;
-  const absl::StatusOr<kube::WallTime> made = kube::ParseTime(
-      kube::TextAt(facts.pods.begin()->second.json(), {"metadata", "creationTimestamp"}));
-  return made.ok() && clock.WallNow() - *made > deadline;
+  const kube::Object& pod = facts.pods.begin()->second;
+  const PodFacts read = ReadPod(pod);
+  if (read.is_preparing) return false;
+  const absl::StatusOr<kube::WallTime> begun = kube::ParseTime(
+      !read.prepared_at.empty() ? read.prepared_at
+                                : kube::TextAt(pod.json(), {"metadata", "creationTimestamp"}));
+  return begun.ok() && clock.WallNow() - *begun > deadline;
 }
 
 // The deadline moves as long as the member catches up.

@@ -32,6 +32,7 @@ struct Memory {
   std::optional<Time> flux_since{};           // the last step that was done
   std::optional<Time> backing_off_until{};    // after a member that did not catch up
   std::optional<Time> status_at{};            // when the status was written last
+  int given_up = 0;                           // members that did not catch up
   // Of the member on its way in.
   std::string growing{};
   std::uint64_t growing_index = 0;

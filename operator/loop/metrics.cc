@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "operator/kube/api_error.h"
 #include "server/metrics/process_metrics.h"
 
 namespace etcd::loop {
@@ -12,6 +13,36 @@ using metrics::Labels;
 const metrics::Buckets& SecondBuckets() {
   static const metrics::Buckets buckets = metrics::ExponentialBuckets(0.005, 2, 14);
   return buckets;
+}
+
+// A bounded set of words.
+std::string_view ReasonOf(const absl::Status& status) {
+  using kube::ApiErrc;
+  switch (kube::ApiErrcOf(status).value_or(ApiErrc::kOther)) {
+    case ApiErrc::kNotFound:
+      return "NotFound";
+    case ApiErrc::kAlreadyExists:
+    case ApiErrc::kForeignOwner:
+      return "AlreadyExists";
+    case ApiErrc::kConflict:
+      return "Conflict";
+    case ApiErrc::kInvalid:
+      return "Invalid";
+    case ApiErrc::kUnauthorized:
+    case ApiErrc::kForbidden:
+      return "Forbidden";
+    case ApiErrc::kTooManyRequests:
+      return "TooManyRequests";
+    case ApiErrc::kUnavailable:
+    case ApiErrc::kServerError:
+    case ApiErrc::kNotSent:
+    case ApiErrc::kNoAnswer:
+    case ApiErrc::kResourceVersionTooLarge:
+    case ApiErrc::kExpired:
+      return "ApiServerUnavailable";
+    default:
+      return "Other";
+  }
 }
 
 struct Family {
@@ -35,7 +66,7 @@ constexpr std::string_view kConditionName = "etcd_operator_cluster_condition";
 
 }  // namespace
 
-Metrics::Metrics(std::string version)
+Metrics::Metrics(std::string version, std::string revision)
     : leader_(registry_.AddGauge("etcd_operator_leader", "Whether this replica leads.")),
       queue_depth_(registry_.AddGauge("etcd_operator_workqueue_depth", "Keys that are ready.",
                                       {{"queue", "main"}})),
@@ -49,7 +80,7 @@ Metrics::Metrics(std::string version)
                                           {{"queue", "main"}})) {
   registry_
       .AddGauge("etcd_operator_build_info", "Version of the operator.",
-                {{"version", std::move(version)}})
+                {{"version", std::move(version)}, {"revision", std::move(revision)}})
       .Set(1);
   metrics::AddProcessMetrics(registry_);
 }
@@ -71,13 +102,14 @@ void Metrics::Observe(std::string_view name, std::string_view help, const Labels
   histogram->Observe(seconds);
 }
 
-void Metrics::Reconciled(std::string_view kind, bool is_ok, double seconds) {
+void Metrics::Reconciled(std::string_view kind, const absl::Status& status, double seconds) {
   const std::string name(kind);
+  const bool is_ok = status.ok();
   Count("etcd_operator_reconcile_total", "Looks at one object.",
         {{"kind", name}, {"result", is_ok ? "success" : "error"}});
   if (!is_ok) {
     Count("etcd_operator_reconcile_errors_total", "Looks that failed.",
-          {{"kind", name}, {"reason", "error"}});
+          {{"kind", name}, {"reason", std::string(ReasonOf(status))}});
   }
   Observe("etcd_operator_reconcile_duration_seconds", "Duration of a look.", {{"kind", name}},
           seconds);
@@ -87,7 +119,17 @@ void Metrics::StepDone(std::string_view type, std::string_view result, double se
   Count("etcd_operator_operations_total", "Steps towards what is wanted.",
         {{"type", std::string(type)}, {"result", std::string(result)}});
   Observe("etcd_operator_operation_duration_seconds", "Duration of a step.",
-          {{"type", std::string(type)}}, seconds);
+          {{"type", std::string(type)}, {"result", std::string(result)}}, seconds);
+}
+
+void Metrics::Replaced(std::string_view cause) {
+  Count("etcd_operator_member_replacements_total", "Members that others take the place of.",
+        {{"cause", std::string(cause)}});
+}
+
+void Metrics::ReplacementBlocked(std::string_view gate) {
+  Count("etcd_operator_replacement_blocked_total", "Replacements that had to wait at a gate.",
+        {{"gate", std::string(gate)}});
 }
 
 void Metrics::SetCluster(const kube::ObjectKey& key, ClusterFigures figures) {

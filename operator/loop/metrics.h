@@ -24,10 +24,14 @@ struct ClusterFigures {
 // The operator's metrics (operator-spec 15). Thread-safe.
 class Metrics final : public kube::ClientObserver, public kube::InformerObserver {
  public:
-  explicit Metrics(std::string version);
+  Metrics(std::string version, std::string revision);
 
-  void Reconciled(std::string_view kind, bool is_ok, double seconds);
+  void Reconciled(std::string_view kind, const absl::Status& status, double seconds);
   void StepDone(std::string_view type, std::string_view result, double seconds);
+  // A member goes and another one will take its place. `cause`: UserRequest, RemovedByHand.
+  void Replaced(std::string_view cause);
+  // A replacement came to a gate that it has to wait at.
+  void ReplacementBlocked(std::string_view gate);
   void SetCluster(const kube::ObjectKey& key, ClusterFigures figures);
   void DropCluster(const kube::ObjectKey& key);
   void SetLeader(bool is_leader);

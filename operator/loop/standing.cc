@@ -49,6 +49,7 @@ absl::Status RemoveOldServices(const kube::ControllerContext& context, const Fac
   const kube::Store* store = context.caches.StoreOf(kube::kServices, facts.object.ns());
   if (store == nullptr) return absl::OkStatus();
   for (const Facts::Member& member : facts.members) {
+    if (!facts.cluster.spec.service.per_member) break;
     names.insert(desired::SlotService(facts.cluster.metadata.name, member.record.spec.slot));
   }
   for (const kube::Object& service : store->Group(facts.object.ns() + "/" + facts.object.name())) {

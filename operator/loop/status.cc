@@ -45,6 +45,8 @@ model::MemberSummary Summary(const Facts& facts, const plan::Record& record,
     const PodFacts read = ReadPod(pod->second);
     summary.ready = read.is_ready;
     if (!read.node.empty()) summary.node = read.node;
+    const auto zone = facts.zones.find(record.name);
+    if (zone != facts.zones.end()) summary.zone = zone->second;
     const std::string hash(pod->second.annotation(desired::kPodHashAnnotation));
     if (!hash.empty()) summary.pod_hash = hash;
   }
@@ -112,6 +114,11 @@ void AddOperation(const Facts& facts, const Outcome& outcome, model::EtcdCluster
   const bool goes_on = before.has_value() && before->type == operation.type &&
                        before->member == operation.member && before->started_at.has_value();
   operation.started_at = goes_on ? before->started_at : now;
+  // Each seed is a try, and has the next number.
+  const bool is_first = facts.observed.cluster == ClusterId{};
+  const auto tries = is_first ? std::max<std::int64_t>(1, facts.observed.last_seq)
+                              : std::int64_t{outcome.given_up} + 1;
+  operation.attempt = static_cast<std::int32_t>(tries);
   operation.deadline = DeadlineOf(*operation.started_at, facts.cluster.spec.progress_deadline);
   status.operation = std::move(operation);
 }
@@ -119,7 +126,7 @@ void AddOperation(const Facts& facts, const Outcome& outcome, model::EtcdCluster
 model::EtcdClusterStatusPhase PhaseOf(const Facts& facts, const Verdicts& verdicts) {
   using Phase = model::EtcdClusterStatusPhase;
   if (facts.object.is_deleting()) return Phase::kDeleting;
-  if (facts.cluster.spec.paused) return Phase::kPaused;
+  if (facts.wanted.is_paused) return Phase::kPaused;
   const bool is_available = verdicts.available.status == model::ConditionStatus::kTrue;
   if (facts.observed.cluster == ClusterId{}) return Phase::kCreating;
   if (verdicts.available.reason == "ClusterIDMismatch") return Phase::kFailed;
@@ -128,6 +135,7 @@ model::EtcdClusterStatusPhase PhaseOf(const Facts& facts, const Verdicts& verdic
   const bool has_had_all =
       facts.cluster.status.phase.value_or(Phase::kCreating) != Phase::kCreating;
   if (operation == "ScaleUp" && !has_had_all) return Phase::kCreating;
+  if (operation == "Replace") return Phase::kHealing;
   if (!operation.empty()) return Phase::kScaling;
   const bool is_whole = verdicts.degraded.status != model::ConditionStatus::kTrue;
   return is_available && is_whole ? Phase::kRunning : Phase::kDegraded;
@@ -145,6 +153,7 @@ model::EtcdClusterStatus MakeStatus(const Facts& facts, const Outcome& outcome,
   status.cluster_id = cluster.status.cluster_id;
   status.cluster_token = cluster.status.cluster_token;
   status.member_seq = cluster.status.member_seq;
+  status.cluster_version = cluster.status.cluster_version;
   status.selector = std::string(desired::kClusterLabel) + "=" + cluster.metadata.name;
   status.endpoints = {desired::ServiceUrl(cluster)};
   const std::string target = desired::TargetVersion(cluster.spec, settings.server_image);
@@ -152,7 +161,11 @@ model::EtcdClusterStatus MakeStatus(const Facts& facts, const Outcome& outcome,
   AddMembers(facts, status, now);
   AddCounts(facts, status);
   const plan::View view(facts.wanted, facts.observed);
-  if (const plan::Record* leader = view.LeaderRecord()) status.leader = leader->name;
+  if (const plan::Record* leader = view.LeaderRecord()) {
+    status.leader = leader->name;
+    const std::string& version = facts.answers.at(leader->name).cluster_version;
+    if (!version.empty()) status.cluster_version = version;
+  }
   AddOperation(facts, outcome, status, now);
   const Verdicts verdicts = Judge(facts, outcome, status, now);
   status.conditions = cluster.status.conditions;

@@ -19,6 +19,7 @@ struct Outcome {
   absl::Status standing_error{};  // services and the like could not be applied
   // Since when there has been no linearizable list; nothing while there is one.
   std::optional<std::chrono::nanoseconds> silent_for{};
+  int given_up = 0;  // members that could not be brought in, since all was well last
 };
 
 // The status to report: true to what was seen, without a memory but the status that the cluster has
@@ -50,7 +51,7 @@ void SetCondition(std::vector<model::Condition>& conditions, std::string_view ty
 const model::Condition* FindCondition(const std::vector<model::Condition>& conditions,
                                       std::string_view type);
 
-// "Bootstrap", "ScaleUp", "ScaleDown"; empty when nothing is under way.
+// "Bootstrap", "Restore", "ScaleUp", "ScaleDown", "Replace"; empty when nothing is under way.
 std::string OperationOf(const Facts& facts);
 // The member on its way in or out; null when there is none.
 const plan::Record* InFlight(const Facts& facts);

@@ -22,6 +22,7 @@ constexpr Rule kRules[] = {{"Available", "QuorumLost", "QuorumLost", true},
                            {"Degraded", "Corrupt", "CorruptAlarm", true},
                            {"Degraded", "LearnerStalled", "LearnerStalled", true},
                            {"Degraded", "UnexpectedMember", "UnexpectedMember", true},
+                           {"Degraded", "SpreadUnsatisfied", "SpreadUnsatisfied", true},
                            {"Degraded", "ReplacementBlocked", "ReplacementBlocked", true},
                            {"Reconciled", "InvalidSpec", "SpecInvalid", true},
                            {"Reconciled", "DependencyMissing", "DependencyMissing", true},
@@ -61,11 +62,13 @@ void Judge(const kube::ControllerContext& context, const Facts& facts,
   const bool is_same_reason = told.starts_with(condition.reason + ": ");
   if (is_same_reason && at.has_value() && now - *at < kSameReasonEvery) return;
   at = now;
-  const bool was_lost = told.starts_with("QuorumLost");
+  const bool was_lost = told.starts_with("QuorumLost") || told.starts_with("AllMembersLost");
+  const bool was_paused = condition.type == "Progressing" && told.starts_with("Paused:");
   told = text;
   if (was_lost && condition.status == model::ConditionStatus::kTrue) {
     Tell(context, facts, "QuorumRestored", false, condition.message.value_or(""));
   }
+  if (was_paused) Tell(context, facts, "Resumed", false, "the operator acts again");
   for (const Rule& rule : kRules) {
     if (rule.type == condition.type && rule.reason == condition.reason) {
       Tell(context, facts, rule.event, rule.is_warning, condition.message.value_or(""));

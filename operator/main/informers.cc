@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <initializer_list>
+#include <iterator>
 #include <utility>
+
+#include <nlohmann/json.hpp>
 
 #include "operator/desired/kinds.h"
 #include "server/base/check.h"
@@ -20,6 +24,38 @@ std::string NameOf(const kube::Resource& resource) {
 std::string GroupOf(const kube::Object& object) {
   const std::string_view cluster = object.label(desired::kClusterLabel);
   return cluster.empty() ? std::string() : object.ns() + "/" + std::string(cluster);
+}
+
+void KeepOnly(kube::Json& json, std::initializer_list<std::string_view> fields) {
+  for (auto field = json.begin(); field != json.end();) {
+    const bool is_kept = std::ranges::find(fields, field.key()) != fields.end();
+    field = is_kept ? std::next(field) : json.erase(field);
+  }
+}
+
+void KeepMetadata(kube::Json& json) { KeepOnly(json, {"apiVersion", "kind", "metadata"}); }
+
+// Of the spec, which is the most of it, only where it runs.
+void KeepStateOfPod(kube::Json& json) {
+  KeepOnly(json, {"apiVersion", "kind", "metadata", "spec", "status"});
+  if (json.contains("spec") && json["spec"].is_object()) KeepOnly(json["spec"], {"nodeName"});
+}
+
+void KeepStateOfClaim(kube::Json& json) {
+  KeepOnly(json, {"apiVersion", "kind", "metadata", "spec", "status"});
+  if (json.contains("spec") && json["spec"].is_object())
+    KeepOnly(json["spec"], {"storageClassName"});
+}
+
+// As JSON in memory an object takes ten times its text. What is read of caches, or compared to tell
+// whether something has changed: all of clusters and members, the state of pods and volumes; of the
+// rest only that it is there. Whoever wants more asks the API server.
+kube::Object::Trim TrimOf(const kube::Resource& resource) {
+  const std::string_view kind = resource.plural;
+  if (kind == desired::kClusters.plural || kind == desired::kMembers.plural) return nullptr;
+  if (kind == kube::kPods.plural) return KeepStateOfPod;
+  if (kind == kube::kVolumeClaims.plural) return KeepStateOfClaim;
+  return KeepMetadata;
 }
 
 }  // namespace
@@ -57,7 +93,8 @@ void Informers::Prepare() {
                                     .label_selector = kind.label_selector,
                                     .seed = ++seed,
                                     .group_of = GroupOf,
-                                    .observer = observer_};
+                                    .observer = observer_,
+                                    .trim = TrimOf(kind.resource)};
       kind.informers[ns] =
           std::make_unique<kube::Informer>(client_, clock_, std::move(options), on_change);
     }

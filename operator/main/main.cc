@@ -1,7 +1,12 @@
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
 #include <malloc.h>
+#include <string>
 #include <string_view>
 #include <unistd.h>
 #include <vector>
@@ -9,7 +14,7 @@
 #include "operator/main/data_guard.h"
 #include "operator/main/flags.h"
 #include "operator/main/operator.h"
-#include "operator/worker/worker_main.h"
+#include "operator/main/tidy.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 
@@ -55,8 +60,13 @@ int Run(const Flags& flags) {
     LOG_ERROR("cannot start", {"error", made.status()});
     return 1;
   }
-  for (int signal = 0;;) {
-    if (sigwait(&signals, &signal) != 0) continue;
+  constexpr timespec kTidyEvery{60, 0};
+  for (;;) {
+    const int signal = sigtimedwait(&signals, nullptr, &kTidyEvery);
+    if (signal < 0) {
+      GiveBackMemory();
+      continue;
+    }
     if (signal != kElected) {
       LOG_INFO("stopping", {"signal", signal});
       (*made)->Stop();
@@ -66,13 +76,24 @@ int Run(const Flags& flags) {
   }
 }
 
+// The workers are another program, in the same folder.
+int BecomeWorker(char** argv) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string worker = self.parent_path() / "etcd-operator-worker";
+  execv(worker.c_str(), argv);
+  std::fprintf(stderr, "etcd-operator: %s: %s\n", worker.c_str(), std::strerror(errno));
+  return 1;
+}
+
 int Main(int argc, char** argv) {
   // A heap for each of our many threads, all of them idle, costs more than their lock.
   mallopt(M_ARENA_MAX, 1);
+  // Lists come as one large text each: always mapped, so that its end gives it back.
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
   const std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "data-guard") return DataGuardMain(argc, argv);
-  if (verb == "backup-worker") return worker::BackupWorkerMain(argc, argv);
-  if (verb == "restore-worker") return worker::RestoreWorkerMain(argc, argv);
+  if (verb == "backup-worker" || verb == "restore-worker") return BecomeWorker(argv);
   const absl::StatusOr<Flags> flags = ParseFlags({argv + 1, argv + argc});
   if (!flags.ok()) {
     std::fprintf(stderr, "etcd-operator: %s\n",

@@ -10,6 +10,7 @@
 #include "operator/backup_control/controllers.h"
 #include "operator/backup_control/restore_init.h"
 #include "operator/desired/urls.h"
+#include "operator/main/revision.h"
 #include "operator/model/group.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
@@ -71,7 +72,7 @@ absl::StatusOr<std::unique_ptr<Operator>> Operator::Make(const Flags& flags, Cal
 Operator::Operator(const Flags& flags, kube::Access access, Callbacks callbacks)
     : flags_(flags),
       access_(std::move(access)),
-      metrics_(std::string(config::kOwnVersion)),
+      metrics_(std::string(config::kOwnVersion), GitRevision()),
       transport_(access_.server, UserAgent()),
       credentials_(access_.credential),
       client_(transport_, credentials_, clock_, kube::RealSleep(stop_.get_token()), Seed(),
@@ -187,7 +188,7 @@ kube::WorkQueue::Result Operator::Reconcile(const kube::WorkKey& key, const std:
   for (const auto& controller : controllers_) {
     if (controller->kind() != key.kind) continue;
     kube::WorkQueue::Result result = controller->Reconcile(key, stop);
-    metrics_.Reconciled(key.kind, result.status.ok(),
+    metrics_.Reconciled(key.kind, result.status,
                         std::chrono::duration<double>(clock_.Now() - begin).count());
     return result;
   }

@@ -72,6 +72,7 @@ absl::StatusOr<Answer> ClientAccess::Status(const std::string& url) {
   answer.db_size = status.db_size_bytes;
   answer.db_size_in_use = status.db_size_in_use_bytes;
   answer.version = status.version;
+  answer.cluster_version = status.storage_version;
   // AlarmList would write an entry into the log each time.
   answer.has_no_space = Names(status.errors, "NOSPACE");
   answer.is_corrupt = Names(status.errors, "CORRUPT");

@@ -23,7 +23,8 @@ struct Answer {
   std::int64_t db_size = 0;
   std::int64_t db_size_in_use = 0;
   std::string version{};
-  bool has_no_space = false;  // alarms of this member, as far as it knows
+  std::string cluster_version{};  // empty before etcd 3.6
+  bool has_no_space = false;      // alarms of this member, as far as it knows
   bool is_corrupt = false;
 };
 

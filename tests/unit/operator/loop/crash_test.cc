@@ -12,6 +12,12 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr int kStride = 4;  // each takes several times as long; the other builds try them all
+#else
+constexpr int kStride = 1;
+#endif
+
 struct Way {
   const char* name;
   int from;                       // replicas, settled; 0: no cluster yet
@@ -25,8 +31,8 @@ bool RunWithCrash(const Way& way, int change, World::Fate fate) {
   World world(World::Json{{"replicas", way.from == 0 ? way.to : way.from}});
   const bool is_ready = way.from == 0 || world.Settle();
   EXPECT_TRUE(is_ready);
-  world.CrashAt(change, fate);
   way.disturb(world);
+  world.CrashAt(change, fate);
   bool has_crashed = false;
   for (int i = 0; i < 2 && !has_crashed; ++i) {
     try {
@@ -61,13 +67,13 @@ class CrashTest : public ::testing::TestWithParam<Way> {};
 
 void RunAll(const Way& way, World::Fate fate) {
   int crashes = 0;
-  for (int change = 1; change <= way.changes_max; ++change) {
+  for (int change = 1; change <= way.changes_max; change += kStride) {
     SCOPED_TRACE(fmt::format("change {}", change));
     if (!RunWithCrash(way, change, fate)) break;
     ++crashes;
     if (::testing::Test::HasFailure()) return;
   }
-  EXPECT_GE(crashes, 4);
+  EXPECT_GE(crashes, kStride == 1 ? 4 : 2);
 }
 
 TEST_P(CrashTest, EveryChangeMayBeTheLast) { RunAll(GetParam(), World::Fate::kDies); }
@@ -80,6 +86,16 @@ const Way kWays[] = {
        for (const std::string& name : world.Members()) world.LosePod(name);
      },
      3, 99},
+    {"SeedGivenUp", 0,
+     [](World& world) {
+       world.kubelet_runs = false;
+       for (int i = 0; i < 20 && world.All("pods").empty(); ++i) world.Turn();
+       // Only the first one does not run.
+       world.dead.insert(world.Members().at(0));
+       world.kubelet_runs = true;
+       world.clock.Set(world.clock.Now() + std::chrono::minutes(11));
+     },
+     1, 99},
     {"Delete", 3, [](World& world) { world.DeleteCluster(); }, 0, 99},
 };
 

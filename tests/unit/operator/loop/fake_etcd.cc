@@ -125,7 +125,8 @@ absl::StatusOr<member::Answer> FakeEtcd::Status(const std::string& url) {
                         .is_learner = member->is_learner,
                         .raft_index = index_,
                         .applied_index = index_,
-                        .version = "3.6.16"};
+                        .version = "3.6.16",
+                        .cluster_version = "3.6.0"};
 }
 
 absl::StatusOr<std::vector<member::ListedMember>> FakeEtcd::List(const std::string& url) {

@@ -16,6 +16,9 @@ constexpr char kMembersPath[] = "/apis/etcdpp.dev/v1alpha1/namespaces/n/etcdmemb
 constexpr char kPodsPath[] = "/api/v1/namespaces/n/pods";
 constexpr char kClaimsPath[] = "/api/v1/namespaces/n/persistentvolumeclaims";
 
+// When every object was created, as the server in memory has it: 2026-01-01T00:00:00Z.
+constexpr std::chrono::seconds kCreation{1'767'225'600};
+
 std::string FlagOf(const kube::Json& pod, const std::string& flag) {
   for (const kube::Json& argument : pod["spec"]["containers"][0]["args"]) {
     const auto text = argument.get<std::string>();
@@ -69,6 +72,7 @@ World::World(const Json& spec)
       events_(client_, clock, {.controller = "c", .instance = "i"}),
       settings_{.server_image = "localhost/etcd:v3.6.16", .operator_image = "localhost/op:1"} {
   base::SetLogLevel(base::LogLevel::kError);
+  clock.Set(base::Clock::Monotonic(kCreation));
   etcd.loses_answer = [this] { return LosesAnswer(); };
   server.Put(kClusterPath, {{"apiVersion", "etcdpp.dev/v1alpha1"},
                             {"kind", "EtcdCluster"},
@@ -102,7 +106,14 @@ bool World::LosesAnswer() {
   return true;
 }
 
+void World::FillCache() {
+  std::vector<kube::Object> services;
+  for (Json& service : All("services")) services.push_back(*kube::Object::Make(std::move(service)));
+  caches_.services.Replace(std::move(services));
+}
+
 kube::WorkQueue::Result World::Turn() {
+  FillCache();
   const int etcd_before = etcd.changes;
   deleted_pods_.clear();
   kube::WorkQueue::Result result;
@@ -156,7 +167,7 @@ void World::Kubelet() {
   for (Json pod : All("pods")) {
     const auto name = pod["metadata"]["name"].get<std::string>();
     const Json claim = server.Read(std::string(kClaimsPath) + "/data-" + name);
-    if (claim.is_null() || !kubelet_runs || IsStopped(pod)) continue;
+    if (claim.is_null() || !kubelet_runs || dead.contains(name) || IsStopped(pod)) continue;
     if (!pod.contains("status")) {
       // As the kubelet's grace: a deleted pod stays for some time.
       pod["metadata"]["finalizers"] = {"test/kubelet"};
@@ -228,6 +239,19 @@ std::vector<World::Json> World::All(const std::string& plural) {
   request.target = is_ours ? kMembersPath : "/api/v1/namespaces/n/" + plural;
   const absl::StatusOr<kube::HttpAnswer> answer = server.Send(request, {});
   return Json::parse(answer->body)["items"].get<std::vector<Json>>();
+}
+
+std::vector<std::string> World::Events() {
+  events_.Start();
+  events_.Stop();  // writes what is left
+  std::vector<std::string> reasons;
+  kube::HttpRequest request;
+  request.method = "GET";
+  request.target = "/apis/events.k8s.io/v1/namespaces/n/events";
+  const absl::StatusOr<kube::HttpAnswer> answer = server.Send(request, {});
+  const Json list = Json::parse(answer->body);
+  for (const Json& event : list["items"]) reasons.push_back(event["reason"]);
+  return reasons;
 }
 
 std::vector<std::string> World::Members() {

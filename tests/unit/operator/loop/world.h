@@ -46,6 +46,8 @@ class World {
   std::vector<Json> All(const std::string& path);  // "pods"
   std::vector<std::string> Members();
   std::vector<std::string> faults();
+  std::vector<std::string> Events();  // reasons of all that were told until now
+  std::string Figures() { return metrics_.Text(); }
 
   testing::FakeKube server;
   testing::VirtualClock clock;
@@ -53,16 +55,20 @@ class World {
   bool has_lost_answer = false;
   bool may_act = true;
   bool kubelet_runs = true;
-  int writes = 0;   // to the API server, tried
-  int changes = 0;  // of anything, from the last CrashAt on
+  std::set<std::string> dead;  // pods that no kubelet runs
+  int writes = 0;              // to the API server, tried
+  int changes = 0;             // of anything, from the last CrashAt on
 
  private:
   struct Transport;
-  struct NoCaches final : kube::Caches {
-    const kube::Store* StoreOf(const kube::Resource&, const std::string&) const override {
-      return nullptr;
+  // Of services only: what is decided by is asked for each time.
+  struct ServiceCache final : kube::Caches {
+    const kube::Store* StoreOf(const kube::Resource& resource, const std::string&) const override {
+      return resource.plural == kube::kServices.plural ? &services : nullptr;
     }
+    kube::Store services{[](const kube::Object& object) { return object.ns() + "/c"; }};
   };
+  void FillCache();
   bool LosesAnswer();  // of the change that was just made
   void Kubelet();
   bool IsStopped(Json pod);
@@ -73,8 +79,8 @@ class World {
   kube::CredentialSource credentials_{kube::CredentialConfig{}};
   kube::Client client_;
   kube::EventRecorder events_;
-  NoCaches caches_;
-  Metrics metrics_{"test"};
+  ServiceCache caches_;
+  Metrics metrics_{"test", "rev"};
   desired::Settings settings_;
   std::unique_ptr<ClusterController> controller_;
   std::set<std::string> uids_of_names_;  // "name uid", of all members that ever were
