@@ -130,7 +130,6 @@ class RaftLoop {
 
   std::optional<raft::Ready> ready_;     // the one at work, from TakeReady to its last step
   bool retry_posted_ = false;            // ready_ waits for room on the disk
-  bool saving_received_ = false;         // ready_ waits for the .snap file of its snapshot
   Index recorded_;                       // newest snapshot in the log
   Index installed_;                      // newest received snapshot that is in force
   std::multiset<MemberId> sending_;      // snapshots under way

@@ -64,13 +64,9 @@ absl::Status RaftLoop::RecordSnapshot(const raft::SnapshotMetadata& metadata) {
 // ---- Received
 
 // The Ready goes on in OnReceivedSaved; the following ones wait.
-void RaftLoop::SaveReceived() {
-  saving_received_ = true;
-  observer_.SaveReceived(ready_->snapshot);
-}
+void RaftLoop::SaveReceived() { observer_.SaveReceived(ready_->snapshot); }
 
 void RaftLoop::OnReceivedSaved() {
-  saving_received_ = false;
   if (shared_.halted() || closed_ || !Persist()) return;
   CompleteReady();
   AdvanceReadys();
