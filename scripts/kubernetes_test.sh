@@ -8,6 +8,6 @@ exec </dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 judge=(--judge)
 [ "${1:-}" != --busy ] || judge=()
-build release etcd etcdutl etcd-operator cluster_client
+build release etcd etcdutl etcd-operator etcd-operator-worker cluster_client
 /usr/bin/python3 tests/kubernetes/e2e/e2e.py --whole "${judge[@]}"
 tests/kubernetes/plain_chart.sh
