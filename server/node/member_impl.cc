@@ -11,6 +11,7 @@
 #include "server/node/joined.h"
 #include "server/node/versions.h"
 #include "server/storage/engine/buckets.h"
+#include "server/storage/engine/meta_number.h"
 
 namespace etcd::node {
 namespace {
@@ -164,7 +165,9 @@ std::string MemberImpl::ClusterVersion() const { return shared_.cluster.view()->
 std::string MemberImpl::StorageVersion() const {
   const auto stored = shared_.ports.engine.Get(
       engine::Family::kMeta, engine::MetaKey(engine::kBucketMeta, engine::kMetaStorageVersion));
-  return stored.ok() && stored->has_value() ? **stored : "";
+  if (stored.ok() && stored->has_value()) return **stored;
+  const auto term = engine::ReadMetaNumber(shared_.ports.engine, engine::kMetaTerm);
+  return term.ok() && *term != 0 ? "3.5.0" : "";
 }
 
 std::string MemberImpl::ReportedVersion() const {

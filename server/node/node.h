@@ -120,7 +120,7 @@ class Node {
   virtual std::vector<MemberInfo> Members() const = 0;
   // "3.6.0", or "" before it is decided.
   virtual std::string ClusterVersion() const = 0;
-  // "3.6.0"; "" when the store has none.
+  // "3.6.0"; of a store that has none "3.5.0" once it knows a term, "" before.
   virtual std::string StorageVersion() const = 0;
   // What this member tells other members that it is, always major.minor.patch: its own version in a
   // cluster of that level, that of the cluster in an older one (raft-peer-storage.md 9.3).

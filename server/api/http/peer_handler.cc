@@ -19,6 +19,7 @@ namespace etcd::api::http {
 namespace {
 
 constexpr std::string_view kPromotePath = "/members/promote/";
+constexpr int kFirstMinorWithStorageVersion = 6;
 
 std::string EncodeList(const std::vector<node::MemberInfo>& members) {
   membership::View view;
@@ -92,12 +93,16 @@ void PeerHandler::ServeVersion(const base::HttpRequest& request,
                                base::HttpResponder& responder) const {
   if (!RequireGet(request, responder)) return;
   const std::string cluster = deps_.node.ClusterVersion();
-  const std::string storage = deps_.node.StorageVersion();
-  responder.Reply(200, {{"Content-Type", "application/json"}},
-                  "{\"etcdserver\":\"" + deps_.node.ReportedVersion() + "\",\"etcdcluster\":\"" +
-                      (cluster.empty() ? "not_decided" : cluster) + "\",\"storage\":\"" +
-                      (storage.empty() ? "unknown" : storage) + "\",\"" + node::kTrueVersionKey +
-                      "\":\"" + deps_.server_version + "\"}");
+  const std::string reported = deps_.node.ReportedVersion();
+  std::string body = "{\"etcdserver\":\"" + reported + "\",\"etcdcluster\":\"" +
+                     (cluster.empty() ? "not_decided" : cluster) + "\"";
+  // Members of the versions before that do not have it.
+  if (node::MinorOf(reported) >= kFirstMinorWithStorageVersion) {
+    const std::string storage = deps_.node.StorageVersion();
+    body += ",\"storage\":\"" + (storage.empty() ? "unknown" : storage) + "\"";
+  }
+  body += std::string(",\"") + node::kTrueVersionKey + "\":\"" + deps_.server_version + "\"}";
+  responder.Reply(200, {{"Content-Type", "application/json"}}, std::move(body));
 }
 
 void PeerHandler::ServeMembers(const base::HttpRequest& request,

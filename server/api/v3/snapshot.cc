@@ -9,6 +9,7 @@
 
 #include "server/base/bytes.h"
 #include "server/base/check.h"
+#include "server/base/etcd_version.h"
 #include "server/base/log.h"
 #include "server/base/sha256.h"
 #include "server/base/status.h"
@@ -20,6 +21,12 @@ namespace {
 constexpr std::size_t kBlobBytes = 32 << 10;
 constexpr std::size_t kPendingBytesMax = 1 << 20;  // unsent bytes at which reading stops
 
+// Stores of earlier versions do not hold theirs.
+std::string StoredVersion(std::string version) {
+  constexpr int kFirstMinor = 6;
+  return base::MinorOf(version) >= kFirstMinor ? std::move(version) : std::string();
+}
+
 // Reads the image on the bulk executor; kept alive by whoever will call it next. One thread at a
 // time, but for Close.
 class Sender : public std::enable_shared_from_this<Sender> {
@@ -28,7 +35,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
       : core_(core),
         context_(std::move(context)),
         sink_(std::move(sink)),
-        version_(core.node().StorageVersion()) {}
+        version_(StoredVersion(core.node().StorageVersion())) {}
 
   void Close() { closed_.store(true); }
 

@@ -90,6 +90,17 @@ TEST_F(HttpHandlerTest, VersionTellsServerClusterAndStorage) {
   EXPECT_EQ(answer->body, R"({"etcdserver":"3.6.16","etcdcluster":"3.6.0","storage":"3.6.0"})");
 }
 
+TEST_F(HttpHandlerTest, VersionTellsAnOlderStorageByItsTerm) {
+  ASSERT_TRUE(api_.member.WaitFor([&] { return api_.node.StorageVersion() == "3.6.0"; }));
+  etcdserverpb::DowngradeRequest downgrade;
+  downgrade.set_action(etcdserverpb::DowngradeRequest::ENABLE);
+  downgrade.set_version("3.5");
+  ASSERT_TRUE(api_.StatusOf("/etcdserverpb.Maintenance/Downgrade", downgrade).ok());
+  ASSERT_TRUE(api_.member.WaitFor([&] { return api_.node.ClusterVersion() == "3.5.0"; }));
+  EXPECT_EQ(Get("/version")->body,
+            R"({"etcdserver":"3.6.16","etcdcluster":"3.5.0","storage":"3.5.0"})");
+}
+
 TEST_F(HttpHandlerTest, OtherMethodsAre405) {
   for (const char* path :
        {"/version", "/health", "/livez", "/readyz", "/livez/serializable_read", "/debug/vars"}) {

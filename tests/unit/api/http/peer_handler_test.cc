@@ -84,6 +84,16 @@ TEST_F(PeerHandlerTest, TellsTheVersionThatItReportsAndTheTrueOne) {
             "\"server\":\"3.6.16\"}");
 }
 
+TEST_F(PeerHandlerTest, TellsNoStorageVersionAsAMemberOfAnOlderCluster) {
+  etcdserverpb::DowngradeRequest downgrade;
+  downgrade.set_action(etcdserverpb::DowngradeRequest::ENABLE);
+  downgrade.set_version("3.5");
+  ASSERT_TRUE(api_.StatusOf("/etcdserverpb.Maintenance/Downgrade", downgrade).ok());
+  ASSERT_TRUE(api_.member.WaitFor([&] { return api_.member->ClusterVersion() == "3.5.0"; }));
+  EXPECT_EQ(Ask("GET", "/version"),
+            "200 {\"etcdserver\":\"3.5.99\",\"etcdcluster\":\"3.5.0\",\"server\":\"3.6.16\"}");
+}
+
 TEST_F(PeerHandlerTest, HashesAtARevision) {
   EXPECT_EQ(Ask("GET", "/members/hashkv", "{\"revision\":0}"),
             "200 {\"header\":{\"revision\":1},\"hash\":1084519789,\"compact_revision\":-1,"

@@ -135,7 +135,7 @@ TEST_F(DowngradeTest, LowersTheClusterVersionUntilItIsCanceled) {
   EXPECT_EQ(Ask(Request::ENABLE, "3.5"), "3.6");
   EXPECT_EQ(Ask(Request::VALIDATE, "3.5"), "etcdserver: cluster has a downgrade job in progress");
   ASSERT_TRUE(api.member.WaitFor([&] { return api.member->ClusterVersion() == "3.5.0"; }));
-  EXPECT_EQ(api.member->StorageVersion(), "");
+  EXPECT_EQ(api.member->StorageVersion(), "3.5.0");
   EXPECT_EQ(api.member->ReportedVersion(), "3.5.99");
   EXPECT_TRUE(api.member->Downgrade().enabled);
   EXPECT_EQ(Ask(Request::CANCEL, ""), "3.5");
