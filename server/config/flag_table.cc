@@ -107,13 +107,15 @@ const std::vector<FlagRow>& Rows() {
       // The engine never needs defragmentation.
       {"bootstrap-defrag-threshold-megabytes", &C::bootstrap_defrag_threshold_megabytes, kMember,
        "No effect.", Support::kNoEffect},
-      // One member has no peer connections.
-      {"raft-read-timeout", &C::raft_read_timeout, kMember, "No effect on a single member.",
-       Support::kNoEffect, kDuration},
-      {"raft-write-timeout", &C::raft_write_timeout, kMember, "No effect on a single member.",
-       Support::kNoEffect, kDuration},
-      {"downgrade-check-time", &C::downgrade_check_time, kMember, "No effect on a single member.",
-       Support::kNoEffect, kDuration},
+      {"raft-read-timeout", &C::raft_read_timeout, kMember,
+       "Silence after which a connection from another member is closed.", Support::kFull,
+       kDuration},
+      {"raft-write-timeout", &C::raft_write_timeout, kMember,
+       "Time after which a connection to another member that takes no byte is closed.",
+       Support::kFull, kDuration},
+      // The end of a downgrade is looked for with every round of versions (node/version_duty).
+      {"downgrade-check-time", &C::downgrade_check_time, kMember, "No effect.", Support::kNoEffect,
+       kDuration},
       {"memory-mlock", &C::memory_mlock, kMember, "Lock the data in memory.", Support::kMissing},
 
       // ---- Clustering.
