@@ -49,7 +49,8 @@ struct HttpSettings {
 
 // HTTP/1.1 by libcurl with one connection that is kept. Blocking; not thread-safe. Redirects are
 // not followed. Errors: kUnavailable when the exchange broke (it may have been executed),
-// kFailedPrecondition with reason CertificateRefused when the peer cannot prove who it is, kDataLoss for an answer beyond the bounds, what the sink or body returned.
+// kFailedPrecondition with reason CertificateRefused when the peer cannot prove who it is,
+// kDataLoss for an answer beyond the bounds, what the sink or body returned.
 class HttpPeer {
  public:
   explicit HttpPeer(HttpSettings settings);
