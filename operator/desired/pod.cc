@@ -48,7 +48,8 @@ Json Probe(const char* path, int period_s, int timeout_s, int failures) {
 Json Server(const PodInput& input, const Settings& settings, const Json& spec) {
   Json container = {
       {"name", std::string(kServerContainer)},
-      {"image", ServerImage(input.cluster.spec, settings.server_image)},
+      {"image",
+       input.image.empty() ? ServerImage(input.cluster.spec, settings.server_image) : input.image},
       {"imagePullPolicy",
        std::string(ToText(input.cluster.spec.image.value_or(model::Image{}).pull_policy))},
       {"command", {"/usr/local/bin/etcd"}},
@@ -152,8 +153,8 @@ Json PodSpec(const PodInput& input, const Settings& settings) {
   if (const Json* secrets = kube::Find(spec, {"image", "pullSecrets"})) {
     pod["imagePullSecrets"] = *secrets;
   }
-  const bool has_joined = input.member.status.joined_once.value_or(false);
-  if (has_joined && !settings.operator_image.empty()) {
+  const bool has_joined = input.is_guarded || input.member.status.joined_once.value_or(false);
+  if (has_joined) {
     pod["initContainers"] = Json::array({Guard(settings)});
   } else if (!has_joined && input.init_containers != nullptr) {
     pod["initContainers"] = *input.init_containers;
@@ -173,7 +174,7 @@ std::string Sha256Hex(const std::string& text) {
 
 // Of what the spec alone decides: neither the first start nor the guard make a pod another one.
 std::string PodHash(const PodInput& input, const Settings& settings) {
-  const PodInput bare{.cluster = input.cluster, .member = input.member};
+  const PodInput bare{.cluster = input.cluster, .member = input.member, .image = input.image};
   Json pod = PodSpec(bare, settings);
   pod.erase("initContainers");
   return Sha256Hex(kube::DumpJson(pod));

@@ -15,7 +15,9 @@ struct PodInput {
   const model::EtcdMember& member;
   std::string initial_cluster{};
   bool is_new_cluster = false;  // --initial-cluster-state
+  bool is_guarded = false;      // as if the member had joined
   std::string role{};           // value of the role label
+  std::string image{};          // of the server; empty: what the spec and the settings say
   // Of a restore: init containers that run before the server, and volumes that they need.
   const kube::Json* init_containers = nullptr;
   const kube::Json* volumes = nullptr;

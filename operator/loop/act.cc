@@ -10,6 +10,8 @@
 #include "operator/desired/kinds.h"
 #include "operator/desired/objects.h"
 #include "operator/desired/urls.h"
+#include "operator/plan/view.h"
+#include "server/base/check.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 
@@ -58,10 +60,12 @@ absl::Status Executor::CheckMayAct() const {
 
 // The number is taken before it is used: a record that vanishes takes its name along, and the next
 // one has another.
-absl::Status Executor::RaiseSeq(const Facts& facts, std::int64_t seq) {
+absl::Status Executor::RaiseSeq(const Facts& facts, std::int64_t seq, bool must_be_new) {
   const auto raise = [&](const kube::Object& now) -> absl::StatusOr<Json> {
     if (now.uid() != facts.object.uid()) return Gone("the cluster");
-    if (kube::IntAt(now.json(), {"status", "memberSeq"}).value_or(0) >= seq) return Json();
+    const bool is_there = kube::IntAt(now.json(), {"status", "memberSeq"}).value_or(0) >= seq;
+    if (is_there && must_be_new) return Gone("the sequence of members");
+    if (is_there) return Json();
     return Json{{"status", {{"memberSeq", seq}}}};
   };
   return context_.client.PatchLocked(desired::kClusters, facts.object.key(), raise, "status")
@@ -70,7 +74,8 @@ absl::Status Executor::RaiseSeq(const Facts& facts, std::int64_t seq) {
 
 absl::Status Executor::Do(const plan::CreateRecord& step, const Facts& facts) {
   RETURN_IF_ERROR(CheckMayAct());
-  RETURN_IF_ERROR(RaiseSeq(facts, step.record.seq));
+  // Exactly once: what was decided long ago must not make a name of then anew.
+  RETURN_IF_ERROR(RaiseSeq(facts, step.record.seq, true));
   const Json body = desired::MemberBody(facts.cluster, step.record.name, step.record.slot,
                                         step.record.seq, step.record.is_bootstrap);
   return context_.client.CreateOwned(desired::kMembers, body).status();
@@ -110,7 +115,14 @@ absl::Status Executor::CreatePod(const plan::CreatePods::One& one, const Facts& 
       .member = member->record,
       .initial_cluster = one.initial_cluster,
       .is_new_cluster = one.is_new_cluster,
-      .role = std::string(is_voter ? desired::kVoterRole : desired::kStartingRole)};
+      .is_guarded = one.is_guarded,
+      .role = std::string(is_voter ? desired::kVoterRole : desired::kStartingRole),
+      .image = member->record.status.image.value_or(facts.image)};
+  // `new` makes a second cluster of a member that has been in one (operator-spec 8.1).
+  CHECK(!one.is_new_cluster ||
+        (member->record.spec.bootstrap && !member->record.status.joined_once.value_or(false) &&
+         facts.observed.cluster == ClusterId{} && facts.members.size() == 1))
+      << one.member << " must not begin a cluster";
   SeedParts parts;
   const bool is_restored = member->record.spec.restore_from.has_value() &&
                            !member->record.status.joined_once.value_or(false);
@@ -122,15 +134,35 @@ absl::Status Executor::CreatePod(const plan::CreatePods::One& one, const Facts& 
     input.init_containers = &parts.init_containers;
     input.volumes = &parts.volumes;
   }
+  desired::Settings settings = settings_;
+  settings.cluster_domain = facts.cluster_domain;
   RETURN_IF_ERROR(
-      context_.client.CreateOwned(kube::kPods, desired::PodBody(input, settings_)).status());
+      context_.client.CreateOwned(kube::kPods, desired::PodBody(input, settings)).status());
   Tell(facts, "PodCreated", fmt::format("pod {} created", one.member));
   return absl::OkStatus();
 }
 
+// A list of right now, of the same cluster, has nothing of the member: its id, URL or name.
+absl::Status Executor::CheckAbsent(const Facts& facts, const std::string& member) const {
+  const auto record = std::ranges::find(facts.observed.records, member, &plan::Record::name);
+  if (record == facts.observed.records.end()) return Gone(member);
+  ASSIGN_OR_RETURN(const std::string url, VoterUrl(facts, member));
+  ASSIGN_OR_RETURN(const member::MemberList list, etcd_.List(url));
+  plan::Observed now = facts.observed;
+  now.members = ToPlan(list.members);
+  const bool is_listed = plan::View(facts.wanted, now).ListedOf(*record) != nullptr;
+  if (list.cluster != facts.observed.cluster || is_listed) return Gone("etcd's member list");
+  return CheckMayAct();  // the list has taken its time
+}
+
 absl::Status Executor::Do(const plan::DeletePod& step, const Facts& facts) {
-  RETURN_IF_ERROR(
-      context_.client.Delete(kube::kPods, {facts.object.ns(), step.member}, {.uid = step.uid}));
+  const auto pod = facts.pods.find(step.member);
+  if (pod == facts.pods.end()) return Gone(step.member);
+  if (step.must_be_absent) RETURN_IF_ERROR(CheckAbsent(facts, step.member));
+  // As it was seen: one that has become Ready meanwhile stays.
+  const kube::DeleteOptions options{
+      .uid = step.uid, .resource_version = std::string(pod->second.resource_version())};
+  RETURN_IF_ERROR(context_.client.Delete(kube::kPods, pod->second.key(), options));
   Tell(facts, "PodDeleted", fmt::format("pod {} deleted: {}", step.member, step.why));
   return absl::OkStatus();
 }
@@ -138,6 +170,7 @@ absl::Status Executor::Do(const plan::DeletePod& step, const Facts& facts) {
 absl::Status Executor::Do(const plan::DeleteVolume& step, const Facts& facts) {
   const auto claim = facts.claims.find(step.member);
   if (claim == facts.claims.end()) return Gone(step.member);
+  if (step.must_be_absent) RETURN_IF_ERROR(CheckAbsent(facts, step.member));
   const kube::DeleteOptions options{
       .uid = step.uid, .resource_version = std::string(claim->second.resource_version())};
   return context_.client.Delete(kube::kVolumeClaims, claim->second.key(), options);
@@ -154,7 +187,7 @@ absl::Status Executor::Do(const plan::DeleteRecord& step, const Facts& facts) {
   const Facts::Member* member = facts.Find(step.member);
   if (member == nullptr) return absl::OkStatus();
   RETURN_IF_ERROR(CheckMayAct());
-  RETURN_IF_ERROR(RaiseSeq(facts, member->record.spec.seq));
+  RETURN_IF_ERROR(RaiseSeq(facts, member->record.spec.seq, false));
   const auto claim = facts.claims.find(step.member);
   if (claim != facts.claims.end()) RETURN_IF_ERROR(Detach(claim->second));
   const kube::ObjectKey key = member->object.key();
@@ -193,7 +226,10 @@ absl::Status Executor::Do(const plan::WithdrawPod& step, const Facts& facts) {
 
 absl::Status Executor::SetRole(const Facts& facts, const std::string& member,
                                std::string_view role) {
-  const Json patch = {{"metadata", {{"labels", {{std::string(desired::kRoleLabel), role}}}}}};
+  const auto pod = facts.pods.find(member);
+  if (pod == facts.pods.end()) return Gone(member);
+  Json patch = Locked(pod->second);
+  patch["metadata"]["labels"] = {{std::string(desired::kRoleLabel), role}};
   return context_.client
       .Patch(kube::kPods, {facts.object.ns(), member}, kube::PatchType::kMerge, patch)
       .status();

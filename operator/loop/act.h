@@ -55,10 +55,11 @@ class Executor {
   absl::Status Do(const plan::Done&, const Facts&) { return absl::OkStatus(); }
 
   absl::Status CreatePod(const plan::CreatePods::One& one, const Facts& facts);
-  absl::Status RaiseSeq(const Facts& facts, std::int64_t seq);
+  absl::Status RaiseSeq(const Facts& facts, std::int64_t seq, bool must_be_new);
   absl::Status SetRole(const Facts& facts, const std::string& member, std::string_view role);
   absl::Status Detach(const kube::Object& claim);
   absl::Status CheckMayAct() const;
+  absl::Status CheckAbsent(const Facts& facts, const std::string& member) const;
   // Of the voter that answers for the cluster, not `except` when another one does.
   absl::StatusOr<std::string> VoterUrl(const Facts& facts, const std::string& except = {}) const;
   void Tell(const Facts& facts, std::string reason, std::string note) const;

@@ -11,6 +11,7 @@
 #include "operator/kube/times.h"
 #include "operator/loop/deletion.h"
 #include "operator/loop/measure.h"
+#include "operator/loop/orphans.h"
 #include "operator/loop/standing.h"
 #include "operator/loop/warnings.h"
 #include "server/base/log.h"
@@ -112,9 +113,16 @@ WorkQueue::Result ClusterController::Reconcile(const kube::WorkKey& work,
   if (kube::Is(facts.status(), kube::ApiErrc::kNotFound)) {
     memories_.Forget(key);
     metrics_.DropCluster(key);
-    return {absl::OkStatus(), std::nullopt};
+    const absl::StatusOr<bool> exists = ClearOrphansOf(context_, key);
+    if (exists.ok() && *exists) return {absl::OkStatus(), kInFlight};
+    return {exists.status(), std::nullopt};
   }
+  if (kube::Is(facts.status(), kube::ApiErrc::kForbidden)) ReportForbidden(key, facts.status());
   if (!facts.ok()) return {facts.status(), std::nullopt};
+  for (const kube::Object& member : facts->orphans) {
+    const absl::Status cleared = ClearOrphan(context_, member);
+    if (!cleared.ok()) return {cleared, std::nullopt};
+  }
   if (facts->object.is_deleting()) return Delete(*facts, *memory);
   const bool is_paused = facts->wanted.is_paused;
   if (!is_paused && !HasFinalizer(facts->object, desired::kClusterFinalizer)) {
@@ -130,7 +138,12 @@ WorkQueue::Result ClusterController::Reconcile(const kube::WorkKey& work,
     outcome.standing_error = EnsureStanding(context_, settings_, *facts, voters, *memory);
   }
   if (stop.stop_requested()) return {absl::OkStatus(), std::nullopt};
-  if (outcome.standing_error.ok()) Execute(*facts, *memory, outcome);
+  // Somebody else's object in the way stops a cluster from beginning, not one that runs.
+  const bool has_begun = !facts->members.empty();
+  const bool is_foreign = kube::Is(outcome.standing_error, kube::ApiErrc::kForeignOwner);
+  if (outcome.standing_error.ok() || (has_begun && is_foreign)) {
+    Execute(*facts, *memory, outcome);
+  }
   const absl::Status reported = Report(*facts, outcome, *memory);
   if (!reported.ok()) return {reported, std::nullopt};
   return Next(*facts, outcome, *memory);
@@ -250,6 +263,28 @@ absl::Status ClusterController::Report(const Facts& facts, const Outcome& outcom
   return written;
 }
 
+// Something of the cluster may not be read; the rest of its status is what was known last.
+void ClusterController::ReportForbidden(const kube::ObjectKey& key, const absl::Status& refusal) {
+  const absl::StatusOr<kube::Object> object = context_.client.Get(desired::kClusters, key);
+  if (!object.ok()) return;
+  const absl::StatusOr<model::EtcdCluster> cluster = model::ParseEtcdCluster(object->json());
+  if (!cluster.ok()) return;
+  model::EtcdClusterStatus status = cluster->status;
+  const std::string why =
+      "the operator's role lacks a right: " + std::string(base::MessageOf(refusal));
+  SetCondition(
+      status.conditions, "Reconciled",
+      {.status = model::ConditionStatus::kFalse, .reason = "DependencyMissing", .message = why},
+      cluster->metadata.generation, kube::FormatTime(context_.clock.WallNow()));
+  if (!DiffersInSubstance(cluster->status, status)) return;
+  // Others' parts are theirs to write.
+  status.backup.reset();
+  std::erase_if(status.conditions, [](const auto& one) { return one.type == "BackupHealthy"; });
+  Facts facts;
+  facts.object = *object;
+  base::IgnoreError(WriteStatus(facts, status), "it only informs, and comes again");
+}
+
 absl::Status ClusterController::WriteStatus(const Facts& facts,
                                             const model::EtcdClusterStatus& status) {
   const Json body = {{"apiVersion", std::string(model::kApiVersion)},
@@ -280,7 +315,10 @@ void ClusterController::WriteMemberStatus(const Facts& facts, const std::string&
 WorkQueue::Result ClusterController::Next(const Facts& facts, const Outcome& outcome,
                                           Memory& memory) const {
   memory.is_in_flux = !std::holds_alternative<plan::Done>(outcome.step);
-  if (!outcome.standing_error.ok()) return {outcome.standing_error, std::nullopt};
+  const bool is_foreign = kube::Is(outcome.standing_error, kube::ApiErrc::kForeignOwner);
+  if (!outcome.standing_error.ok() && !is_foreign) return {outcome.standing_error, std::nullopt};
+  const bool is_held_up = is_foreign && facts.members.empty();
+  if (is_held_up || (is_foreign && IsNothing(outcome.step))) return {absl::OkStatus(), kWaiting};
   if (!outcome.step_error.ok() && !IsRefusalForNow(outcome.step_error) &&
       !kube::Is(outcome.step_error, kube::ApiErrc::kConflict)) {
     return {outcome.step_error, std::nullopt};

@@ -34,6 +34,7 @@ class ClusterController final : public kube::Controller {
   void Execute(const Facts& facts, Memory& memory, Outcome& outcome);
   // The status is written by the object that was read, or not at all.
   absl::Status Report(const Facts& facts, const Outcome& outcome, Memory& memory);
+  void ReportForbidden(const kube::ObjectKey& key, const absl::Status& refusal);
   absl::Status WriteStatus(const Facts& facts, const model::EtcdClusterStatus& status);
   void WriteMemberStatus(const Facts& facts, const std::string& now);
   kube::WorkQueue::Result Next(const Facts& facts, const Outcome& outcome, Memory& memory) const;

@@ -22,6 +22,12 @@ using model::ConditionStatus;
 constexpr std::chrono::seconds kQuorumLostAfter{30};
 
 const plan::Wait* WaitOf(const Outcome& outcome) { return std::get_if<plan::Wait>(&outcome.step); }
+
+// Reasons of waits that are worth more than a word about progress.
+constexpr std::string_view kDegradingWaits[] = {
+    "PeerURLMismatch", "MembersVanished",    "UnexpectedMember", "LearnerStalled",
+    "StatusLost",      "ReplacementBlocked", "ForeignObject"};
+
 bool WaitsFor(const Outcome& outcome, std::string_view reason) {
   const plan::Wait* wait = WaitOf(outcome);
   return wait != nullptr && wait->reason == reason;
@@ -147,8 +153,9 @@ Verdict Degraded(const Facts& facts, const Outcome& outcome) {
     return {ConditionStatus::kTrue, "NoSpace",
             "the quota is used up: delete keys, compact, defragment, then disarm the alarm"};
   }
-  if (WaitsFor(outcome, "UnexpectedMember") || WaitsFor(outcome, "LearnerStalled") ||
-      WaitsFor(outcome, "ReplacementBlocked")) {
+  const bool is_reason = std::ranges::any_of(
+      kDegradingWaits, [&](std::string_view reason) { return WaitsFor(outcome, reason); });
+  if (is_reason) {
     return {ConditionStatus::kTrue, WaitOf(outcome)->reason, WaitOf(outcome)->detail};
   }
   const plan::View view(facts.wanted, facts.observed);

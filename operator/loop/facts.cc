@@ -24,10 +24,39 @@ plan::Record RecordOf(const model::EtcdMember& member) {
   record.has_joined = status.joined_once.value_or(false);
   record.volume_uid = status.pvc_uid.value_or("");
   record.initial_cluster = status.initial_cluster.value_or("");
+  record.is_restored = member.spec.restore_from.has_value();
   const auto asked = member.metadata.annotations.find(std::string(desired::kReplaceAnnotation));
   record.is_unwanted = !member.metadata.deletion_timestamp.empty() ||
                        (asked != member.metadata.annotations.end() && asked->second == "true");
   return record;
+}
+
+// Of "a=http://a.c-peer.n.svc.cluster.local:2380,b=...", the domain in the URL of `member`.
+std::string DomainIn(std::string_view initial_cluster, const model::EtcdCluster& cluster,
+                     const std::string& member) {
+  const std::string begin = fmt::format("{}={}://{}{}", member, desired::Scheme(cluster), member,
+                                        desired::MemberDomain(cluster, ""));
+  while (!initial_cluster.empty()) {
+    const std::string_view entry = initial_cluster.substr(0, initial_cluster.find(','));
+    initial_cluster.remove_prefix(std::min(entry.size() + 1, initial_cluster.size()));
+    if (!entry.starts_with(begin)) continue;
+    const std::string_view rest = entry.substr(begin.size());
+    return std::string(rest.substr(0, rest.find(':')));
+  }
+  return {};
+}
+
+// The image that new members have too, so that an operator with another default does not mix them.
+std::string JoinedImage(const Facts& facts) {
+  for (const Facts::Member& member : facts.members) {
+    const model::EtcdMemberStatus& status = member.record.status;
+    if (!status.joined_once.value_or(false)) continue;
+    if (status.image.has_value()) return *status.image;
+    if (std::string image = ImageOfPod(facts, member.record.metadata.name); !image.empty()) {
+      return image;
+    }
+  }
+  return {};
 }
 
 std::int64_t SeqOf(const kube::Object& object) {
@@ -118,13 +147,40 @@ const Facts::Member* Facts::Find(std::string_view name) const {
   return found == members.end() ? nullptr : &*found;
 }
 
+std::string DomainOf(const Facts& facts) {
+  for (const Facts::Member& member : facts.members) {
+    const model::EtcdMemberStatus& status = member.record.status;
+    if (!status.joined_once.value_or(false)) continue;
+    std::string domain =
+        DomainIn(status.initial_cluster.value_or(""), facts.cluster, member.record.metadata.name);
+    if (!domain.empty()) return domain;
+  }
+  return {};
+}
+
+std::string ImageOfPod(const Facts& facts, const std::string& member) {
+  const auto pod = facts.pods.find(member);
+  if (pod == facts.pods.end()) return {};
+  const kube::Json* containers = kube::Find(pod->second.json(), {"spec", "containers"});
+  if (containers == nullptr || !containers->is_array()) return {};
+  for (const kube::Json& one : *containers) {
+    if (kube::TextAt(one, {"name"}) == desired::kServerContainer) {
+      return std::string(kube::TextAt(one, {"image"}));
+    }
+  }
+  return {};
+}
+
 void FillPlan(Facts& facts, const desired::Settings& settings) {
   const model::EtcdCluster& cluster = facts.cluster;
+  facts.cluster_domain = DomainOf(facts);
+  if (facts.cluster_domain.empty()) facts.cluster_domain = settings.cluster_domain;
+  facts.image = JoinedImage(facts);
   facts.wanted = {
       .cluster = cluster.metadata.name,
       .uid = cluster.metadata.uid,
-      .peer_url_suffix = fmt::format(
-          "{}:{}", desired::MemberDomain(cluster, settings.cluster_domain), desired::kPeerPort),
+      .peer_url_suffix = fmt::format("{}:{}", desired::MemberDomain(cluster, facts.cluster_domain),
+                                     desired::kPeerPort),
       .scheme = std::string(desired::Scheme(cluster)),
       .replicas = cluster.spec.replicas,
       .is_paused = IsPaused(cluster),
@@ -138,7 +194,9 @@ void FillPlan(Facts& facts, const desired::Settings& settings) {
     observed.last_seq = std::max(observed.last_seq, member.record.spec.seq);
   }
   for (const auto& [name, claim] : facts.claims) {
-    observed.volumes[name] = {.uid = std::string(claim.uid()), .is_deleting = claim.is_deleting()};
+    observed.volumes[name] = {.uid = std::string(claim.uid()),
+                              .is_deleting = claim.is_deleting(),
+                              .is_detached = !claim.label(desired::kDetachedLabel).empty()};
     observed.last_seq = std::max(observed.last_seq, SeqOf(claim));
   }
   for (const auto& [name, pod] : facts.pods) {
@@ -170,6 +228,15 @@ void AddAnswers(Facts& facts) {
                                    .raft_index = answer.raft_index,
                                    .applied_index = answer.applied_index};
   }
+}
+
+std::vector<plan::Listed> ToPlan(const std::vector<member::ListedMember>& members) {
+  std::vector<plan::Listed> list;
+  for (const member::ListedMember& one : members) {
+    list.push_back(
+        {.id = one.id, .name = one.name, .peer_urls = one.peer_urls, .is_learner = one.is_learner});
+  }
+  return list;
 }
 
 PodFacts ReadPod(const kube::Object& pod) {

@@ -31,6 +31,10 @@ struct Facts {
   std::map<std::string, member::Answer> answers;  // of those that answered
   std::map<std::string, std::string> silent;      // of the others: the error
   std::map<std::string, std::string> zones;       // of members whose nodes' zones are known
+  // What was decided when the cluster began, whatever the settings are now.
+  std::string cluster_domain;
+  std::string image;                  // of members that have joined; empty: there are none
+  std::vector<kube::Object> orphans;  // EtcdMembers of an earlier cluster of this name
   plan::Wanted wanted;
   plan::Observed observed;
 
@@ -40,6 +44,12 @@ struct Facts {
 // What `facts` are for the plan, from its objects; answers of etcd come by AddAnswers.
 void FillPlan(Facts& facts, const desired::Settings& settings);
 void AddAnswers(Facts& facts);
+std::vector<plan::Listed> ToPlan(const std::vector<member::ListedMember>& members);
+
+// The DNS domain in the URLs that the members joined with; empty when none has joined.
+std::string DomainOf(const Facts& facts);
+// The image that a member's pod was made with; empty when it has no pod.
+std::string ImageOfPod(const Facts& facts, const std::string& member);
 
 // What a pod's status says.
 struct PodFacts {

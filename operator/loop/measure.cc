@@ -1,5 +1,7 @@
 #include "operator/loop/measure.h"
 
+#include <algorithm>
+
 #include "operator/kube/times.h"
 #include "operator/loop/status.h"
 
@@ -12,6 +14,8 @@ constexpr std::chrono::seconds kSettled{1};
 // Until the last node sends no new connections to a withdrawn pod.
 constexpr std::chrono::seconds kDrained{2};
 constexpr std::chrono::minutes kForeignOld{10};
+// Of a large image over a slow line, and what an EtcdRestore has by default.
+constexpr std::chrono::milliseconds kSlowStartMax{std::chrono::hours(1)};
 
 using Since = std::optional<Memory::Time>;
 
@@ -24,12 +28,19 @@ void Follow(bool holds, Memory::Time now, Since& since) {
   }
 }
 
-bool HasForeign(const plan::View& view) {
-  if (!view.is_quorate()) return false;
+// Entries that nothing of ours belongs to, each by its own time.
+void FollowForeign(const plan::View& view, Memory::Time now, Memory& memory,
+                   std::set<MemberId>& old) {
+  if (!view.is_quorate()) return;
+  std::map<MemberId, Memory::Time> seen;
   for (const plan::Listed& listed : view.members()) {
-    if (view.RecordOf(listed) == nullptr) return true;
+    if (view.RecordOf(listed) != nullptr) continue;
+    const auto before = memory.foreign_since.find(listed.id);
+    const Memory::Time since = before == memory.foreign_since.end() ? now : before->second;
+    seen[listed.id] = since;
+    if (now - since >= kForeignOld) old.insert(listed.id);
   }
-  return false;
+  memory.foreign_since = std::move(seen);
 }
 
 // The member that leaves has a pod that no service selects any more.
@@ -40,17 +51,28 @@ bool IsWithdrawn(const Facts& facts) {
   return pod != facts.observed.pods.end() && !pod->second.has_voter_role;
 }
 
+// Its node has it and does not complain: the image is on its way, or the volume.
+bool IsBeingCreated(const PodFacts& pod) {
+  return !pod.node.empty() && !pod.is_running && pod.waiting_reason.empty() &&
+         !pod.exit_code.has_value();
+}
+
 // A seed is given up by its pod's age; nobody can have written to it. A restore takes the time that
-// it takes.
+// it takes, and begun anew it would take as long again.
 bool IsSeedOverdue(const base::Clock& clock, const Facts& facts,
                    std::chrono::milliseconds deadline) {
-  if (facts.pods.empty()) return false;
-  const kube::Object& pod = facts.pods.begin()->second;
-  const PodFacts read = ReadPod(pod);
+  if (facts.members.empty()) return false;
+  const model::EtcdMember& seed = facts.members.front().record;
+  const auto pod = facts.pods.find(seed.metadata.name);
+  if (pod == facts.pods.end()) return false;
+  const PodFacts read = ReadPod(pod->second);
   if (read.is_preparing) return false;
+  const bool is_prepared = !read.prepared_at.empty();
+  const bool is_slow = seed.spec.restore_from.has_value() && !is_prepared;
+  if (is_slow || IsBeingCreated(read)) deadline = std::max(deadline, kSlowStartMax);
   const absl::StatusOr<kube::WallTime> begun = kube::ParseTime(
-      !read.prepared_at.empty() ? read.prepared_at
-                                : kube::TextAt(pod.json(), {"metadata", "creationTimestamp"}));
+      is_prepared ? read.prepared_at
+                  : kube::TextAt(pod->second.json(), {"metadata", "creationTimestamp"}));
   return begun.ok() && clock.WallNow() - *begun > deadline;
 }
 
@@ -80,15 +102,13 @@ void Measure(const base::Clock& clock, Facts& facts, Memory& memory) {
   const bool is_latched = facts.observed.cluster != ClusterId{};
   Follow(!view.is_quorate() && is_latched, now, memory.silent_since);
   Follow(view.is_quorate() && view.AllVotersParticipate(), now, memory.participating_since);
-  Follow(HasForeign(view), now, memory.foreign_since);
   Follow(IsWithdrawn(facts), now, memory.withdrawn_since);
   plan::Observed& observed = facts.observed;
   observed.is_leaver_drained =
       memory.withdrawn_since.has_value() && now - *memory.withdrawn_since >= kDrained;
   observed.is_settled =
       memory.participating_since.has_value() && now - *memory.participating_since >= kSettled;
-  observed.are_foreign_entries_old =
-      memory.foreign_since.has_value() && now - *memory.foreign_since >= kForeignOld;
+  FollowForeign(view, now, memory, observed.old_foreign_entries);
   observed.is_backing_off = memory.backing_off_until.has_value() && now < *memory.backing_off_until;
   const std::chrono::milliseconds deadline(
       desired::DurationMs(facts.cluster.spec.progress_deadline));

@@ -8,6 +8,7 @@
 
 #include "operator/kube/resource.h"
 #include "server/base/clock.h"
+#include "server/base/ids.h"
 
 namespace etcd::loop {
 
@@ -28,7 +29,7 @@ struct Memory {
   std::optional<Time> participating_since{};  // all voters
   std::optional<Time> silent_since{};         // no linearizable list
   std::optional<Time> withdrawn_since{};      // the pod of the member that leaves
-  std::optional<Time> foreign_since{};        // an entry that is not ours, and has never voted
+  std::map<MemberId, Time> foreign_since{};   // entries that are not ours
   std::optional<Time> flux_since{};           // the last step that was done
   std::optional<Time> backing_off_until{};    // after a member that did not catch up
   std::optional<Time> status_at{};            // when the status was written last

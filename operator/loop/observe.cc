@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "operator/desired/kinds.h"
+#include "operator/loop/orphans.h"
 #include "server/base/status.h"
 
 namespace etcd::loop {
@@ -39,8 +40,10 @@ absl::StatusOr<Facts> Observer::Look(const kube::ObjectKey& key, bool fresh) con
   ASSIGN_OR_RETURN(const std::vector<kube::Object> members,
                    OfCluster(desired::kMembers, key, fresh));
   for (const kube::Object& object : members) {
-    // Records of a cluster that had this name before go with it.
-    if (object.controller_uid() != facts.object.uid()) continue;
+    if (object.controller_uid() != facts.object.uid()) {
+      if (IsOrphan(object, key.name, facts.object.uid())) facts.orphans.push_back(object);
+      continue;
+    }
     ASSIGN_OR_RETURN(model::EtcdMember record, model::ParseEtcdMember(object.json()));
     facts.members.push_back({object, std::move(record)});
   }
@@ -53,6 +56,8 @@ absl::StatusOr<Facts> Observer::Look(const kube::ObjectKey& key, bool fresh) con
     const bool is_ours =
         member != nullptr && pod.name() == name && pod.controller_uid() == member->object.uid();
     if (is_ours) facts.pods[name] = pod;
+    // Pods of members only: Jobs of backups bear the cluster's name too.
+    if (!is_ours && !name.empty()) facts.observed.has_strangers = true;
   }
   ASSIGN_OR_RETURN(const std::vector<kube::Object> claims,
                    OfCluster(kube::kVolumeClaims, key, fresh));
@@ -95,19 +100,17 @@ void Observer::AskForList(Facts& facts) const {
   std::ranges::sort(order);
   if (order.size() > 2) order.resize(2);
   for (const auto& [rank, name] : order) {
-    const absl::StatusOr<std::vector<member::ListedMember>> list = etcd_.List(facts.urls[name]);
+    const absl::StatusOr<member::MemberList> list = etcd_.List(facts.urls[name]);
     if (!list.ok()) {
       facts.silent.emplace(name, base::MessageOf(list.status()));
       continue;
     }
-    facts.observed.members.emplace();
-    for (const member::ListedMember& listed : *list) {
-      facts.observed.members->push_back(
-          {.id = listed.id,
-           .name = listed.name,
-           .peer_url = listed.peer_urls.empty() ? std::string() : listed.peer_urls.front(),
-           .is_learner = listed.is_learner});
+    // Addresses of pods are given to others: what answers now need not be what answered before.
+    if (list->cluster != facts.answers[name].cluster) {
+      facts.silent.emplace(name, "another cluster answers at its address");
+      continue;
     }
+    facts.observed.members = ToPlan(list->members);
     return;
   }
 }

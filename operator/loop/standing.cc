@@ -4,6 +4,7 @@
 #include <chrono>
 #include <set>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "operator/desired/kinds.h"
@@ -16,6 +17,20 @@ namespace {
 
 // Of kinds that are not watched.
 constexpr std::chrono::minutes kApplyAgain{10};
+
+// An apply takes over whatever is there: what is not ours is never applied to.
+absl::Status CheckOwner(const kube::ControllerContext& context, const desired::Wanted& wanted,
+                        const kube::ObjectKey& key) {
+  const absl::StatusOr<kube::Object> there = context.client.Get(wanted.resource, key);
+  if (kube::Is(there.status(), kube::ApiErrc::kNotFound)) return absl::OkStatus();
+  RETURN_IF_ERROR(there.status());
+  if (there->controller_uid() == kube::ControllerUidOf(wanted.body)) return absl::OkStatus();
+  return kube::ApiError(
+      kube::ApiErrc::kForeignOwner,
+      fmt::format("the {} {} is not this cluster's and is left as it is; delete or rename it, or "
+                  "give the cluster another name",
+                  wanted.resource.kind, key.name));
+}
 
 absl::Status EnsureOne(const kube::ControllerContext& context, const desired::Wanted& wanted,
                        Memory& memory) {
@@ -31,6 +46,7 @@ absl::Status EnsureOne(const kube::ControllerContext& context, const desired::Wa
     const bool is_recent = store == nullptr && now - applied.at < kApplyAgain;
     if (is_same || is_recent) return absl::OkStatus();
   }
+  RETURN_IF_ERROR(CheckOwner(context, wanted, {ns, name}));
   ASSIGN_OR_RETURN(const kube::Object object, context.client.Apply(wanted.resource, wanted.body));
   applied = {std::move(body), std::string(object.resource_version()), now};
   return absl::OkStatus();
@@ -98,13 +114,17 @@ absl::Status EnsureStanding(const kube::ControllerContext& context,
                             const desired::Settings& settings, const Facts& facts, int voters,
                             Memory& memory) {
   std::set<std::string> services;
+  absl::Status foreign;  // the first; it does not keep the others from being as they shall be
   for (const desired::Wanted& wanted : desired::StandingObjects(facts.cluster, settings)) {
     services.emplace(kube::TextAt(wanted.body, {"metadata", "name"}));
-    RETURN_IF_ERROR(EnsureOne(context, wanted, memory));
+    const absl::Status ensured = EnsureOne(context, wanted, memory);
+    if (!kube::Is(ensured, kube::ApiErrc::kForeignOwner)) RETURN_IF_ERROR(ensured);
+    foreign.Update(ensured);
   }
   RETURN_IF_ERROR(RemoveOldServices(context, facts, std::move(services)));
   RETURN_IF_ERROR(RemoveOldPolicy(context, facts, memory));
-  return EnsureBudget(context, facts, voters, memory);
+  foreign.Update(EnsureBudget(context, facts, voters, memory));
+  return foreign;
 }
 
 }  // namespace etcd::loop

@@ -156,7 +156,8 @@ model::EtcdClusterStatus MakeStatus(const Facts& facts, const Outcome& outcome,
   status.cluster_version = cluster.status.cluster_version;
   status.selector = std::string(desired::kClusterLabel) + "=" + cluster.metadata.name;
   status.endpoints = {desired::ServiceUrl(cluster)};
-  const std::string target = desired::TargetVersion(cluster.spec, settings.server_image);
+  const std::string& image = facts.image.empty() ? settings.server_image : facts.image;
+  const std::string target = desired::TargetVersion(cluster.spec, image);
   if (!target.empty()) status.target_version = target;
   AddMembers(facts, status, now);
   AddCounts(facts, status);
@@ -215,6 +216,10 @@ model::EtcdMemberStatus MakeMemberStatus(const Facts& facts, const Facts::Member
     status.pod_uid = std::string(pod->second.uid());
     ready = TellPod(read, ready.message, status);
     if (read.has_lost_data) data = {.reason = "DataMissing", .message = ready.message};
+  }
+  if (status.joined_once.value_or(false) && !status.image.has_value()) {
+    const std::string image = ImageOfPod(facts, name);
+    if (!image.empty()) status.image = image;
   }
   const auto answer = facts.answers.find(name);
   if (answer != facts.answers.end()) status.version = answer->second.version;

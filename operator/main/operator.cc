@@ -127,7 +127,7 @@ absl::StatusOr<loop::SeedParts> Operator::MakeSeedParts(const loop::Facts& facts
   request.ns = facts.object.ns();
   request.restore_from = *seed.spec.restore_from;
   request.member = name;
-  request.peer_url = desired::PeerUrl(facts.cluster, name, settings_.cluster_domain);
+  request.peer_url = desired::PeerUrl(facts.cluster, name, facts.cluster_domain);
   request.token = desired::ClusterToken(facts.cluster);
   request.data_volume = "data";
   request.data_mount = desired::kDataMount;
@@ -172,9 +172,13 @@ absl::Status Operator::Listen() {
 }
 
 void Operator::Work() {
+  beginning_ = std::jthread([this](const std::stop_token& stop) { Begin(stop); });
+}
+
+void Operator::Begin(const std::stop_token& stop) {
   informers_.Start();
   while (!informers_.have_synced()) {
-    if (!kube::RealSleep(stop_.get_token())(milliseconds(20))) return;
+    if (!kube::RealSleep(stop)(milliseconds(20))) return;
   }
   LOG_INFO("caches are filled", {"workers", flags_.workers});
   queue_.Start(flags_.workers, [this](const kube::WorkKey& key, const std::stop_token& stop) {
@@ -198,6 +202,7 @@ kube::WorkQueue::Result Operator::Reconcile(const kube::WorkKey& key, const std:
 void Operator::Stop() {
   health_.reset();
   figures_.reset();
+  beginning_ = {};  // asks it to stop, and joins
   queue_.Stop();
   informers_.Stop();
   events_.Stop();

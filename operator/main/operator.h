@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <stop_token>
+#include <thread>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -29,7 +30,7 @@ class Operator {
   static absl::StatusOr<std::unique_ptr<Operator>> Make(const Flags& flags, Callbacks callbacks);
   ~Operator();
 
-  // Lists, then lets the workers loose. Returns when they are, or when everything stops.
+  // Lists, then lets the workers loose, on a thread of its own: the caller waits for signals.
   void Work();
   // Workers finish their step, then the lease is given back.
   void Stop();
@@ -37,6 +38,7 @@ class Operator {
  private:
   Operator(const Flags& flags, kube::Access access, Callbacks callbacks);
   absl::Status Listen();
+  void Begin(const std::stop_token& stop);
   std::vector<std::unique_ptr<kube::Controller>> MakeControllers(
       const kube::ControllerContext& context);
   kube::WorkQueue::Result Reconcile(const kube::WorkKey& key, const std::stop_token& stop);
@@ -63,6 +65,7 @@ class Operator {
   std::vector<std::unique_ptr<kube::Controller>> controllers_;
   std::atomic<bool> is_working_ = false;
   kube::Elector elector_;
+  std::jthread beginning_;
   std::unique_ptr<HttpEndpoint> health_, figures_;
 };
 

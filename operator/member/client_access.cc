@@ -79,17 +79,17 @@ absl::StatusOr<Answer> ClientAccess::Status(const std::string& url) {
   return answer;
 }
 
-absl::StatusOr<std::vector<ListedMember>> ClientAccess::List(const std::string& url) {
+absl::StatusOr<MemberList> ClientAccess::List(const std::string& url) {
   ASSIGN_OR_RETURN(const std::shared_ptr<client::Client> client, ClientOf(url));
   ASSIGN_OR_RETURN(
       const client::MembersResponse response,
       client->MemberList(client::Client::Consistency::kLinearizable, To(url, kListTimeout)));
-  std::vector<ListedMember> list;
+  MemberList list{.cluster = response.header.cluster_id};
   for (const client::Member& member : response.members) {
-    list.push_back({.id = member.id,
-                    .name = member.name,
-                    .peer_urls = member.peer_urls,
-                    .is_learner = member.is_learner});
+    list.members.push_back({.id = member.id,
+                            .name = member.name,
+                            .peer_urls = member.peer_urls,
+                            .is_learner = member.is_learner});
   }
   return list;
 }

@@ -22,7 +22,7 @@ class ClientAccess final : public EtcdAccess {
   ~ClientAccess() override;
 
   absl::StatusOr<Answer> Status(const std::string& url) override;
-  absl::StatusOr<std::vector<ListedMember>> List(const std::string& url) override;
+  absl::StatusOr<MemberList> List(const std::string& url) override;
   absl::Status AddLearner(const std::string& url, const std::string& peer_url) override;
   absl::Status Promote(const std::string& url, MemberId id) override;
   absl::Status Remove(const std::string& url, MemberId id) override;

@@ -35,6 +35,12 @@ struct ListedMember {
   bool is_learner = false;
 };
 
+// The list, and of which cluster it is.
+struct MemberList {
+  ClusterId cluster{};
+  std::vector<ListedMember> members{};
+};
+
 // Blocking, each call with a deadline of its own (operator-spec 6.7); thread-safe. `url` is a
 // member's client URL; a call goes there and nowhere else. Errors are of Errc (base/errc.h);
 // kUnavailable, kDeadlineExceeded and kCancelled leave the outcome of a change unknown.
@@ -44,7 +50,7 @@ class EtcdAccess {
 
   virtual absl::StatusOr<Answer> Status(const std::string& url) = 0;
   // Linearizable: that it succeeds says that there is a quorum.
-  virtual absl::StatusOr<std::vector<ListedMember>> List(const std::string& url) = 0;
+  virtual absl::StatusOr<MemberList> List(const std::string& url) = 0;
   virtual absl::Status AddLearner(const std::string& url, const std::string& peer_url) = 0;
   virtual absl::Status Promote(const std::string& url, MemberId id) = 0;
   virtual absl::Status Remove(const std::string& url, MemberId id) = 0;

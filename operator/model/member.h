@@ -64,6 +64,7 @@ struct EtcdMemberStatus {
   std::optional<std::string> pvc_uid = {};
   std::optional<std::string> node = {};
   std::optional<std::string> version = {};
+  std::optional<std::string> image = {};
   std::optional<int32_t> restarts = {};
   std::optional<LastExit> last_exit = {};
   std::optional<int32_t> replicas = {};

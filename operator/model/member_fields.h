@@ -60,6 +60,7 @@ struct Fields<EtcdMemberStatus> {
     archive.Field("pvcUID", self.pvc_uid);
     archive.Field("node", self.node);
     archive.Field("version", self.version);
+    archive.Field("image", self.image);
     archive.Field("restarts", self.restarts);
     archive.Field("lastExit", self.last_exit);
     archive.Field("replicas", self.replicas);

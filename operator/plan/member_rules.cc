@@ -14,9 +14,11 @@ constexpr std::uint64_t kPromoteLagMax = 1000;
 }  // namespace
 
 Step Rules::FinishRemoval(const Record& record) const {
-  if (const Listed* listed = view.ListedOf(record.name); listed != nullptr) {
-    if (!listed->is_learner && view.voters() == 1 && record.phase == Phase::kRemoving) {
-      // The others are gone meanwhile: who is left holds the data.
+  if (const Listed* listed = view.ListedOf(record); listed != nullptr) {
+    const bool is_left = view.voters() == 1;
+    if (!listed->is_learner && record.phase == Phase::kRemoving &&
+        (is_left || IsOvertaken(record))) {
+      // The others are gone meanwhile: who is left holds the data. Or one is to go first.
       Record staying = record;
       staying.phase = Phase::kVoter;
       return UpdateRecord{staying};
@@ -38,15 +40,26 @@ Step Rules::FinishRemoval(const Record& record) const {
 }
 
 Step Rules::ClearRemains(const Record& record, std::string_view progress) const {
+  // Before there is a cluster there is nobody to ask.
+  const bool asks_etcd = observed.cluster != ClusterId{};
   if (const Pod* pod = view.PodOf(record.name); pod != nullptr) {
     if (pod->is_deleting) return Wait{std::string(progress), record.name + " is stopping"};
-    return DeletePod{record.name, pod->uid, "the member has left the cluster"};
+    return DeletePod{record.name, pod->uid, "the member has left the cluster", asks_etcd};
   }
   const Volume* volume = view.VolumeOf(record.name);
   if (volume != nullptr && !volume->is_deleting && !wanted.keeps_removed_volumes) {
-    return DeleteVolume{record.name, volume->uid};
+    return DeleteVolume{record.name, volume->uid, asks_etcd};
   }
   return DeleteRecord{record.name};
+}
+
+// It cannot go, since another one that a user has given up does not participate: that one goes.
+bool Rules::IsOvertaken(const Record& record) const {
+  if (view.MayRemove(record)) return false;
+  return std::ranges::any_of(observed.records, [&](const Record& other) {
+    return other.is_unwanted && other.phase == Phase::kVoter && !view.IsParticipating(other) &&
+           view.MayRemove(other);
+  });
 }
 
 // A removed member stops by itself at once: whoever connects to it then is refused.
@@ -64,11 +77,14 @@ Step Rules::FinishAddition(const Record& record) const {
     leaving.phase = Phase::kRemoving;
     return UpdateRecord{leaving};
   }
+  const Listed* listed = view.ListedOf(record);
+  // One that has told its name has run, whatever its record says.
+  const bool has_run = record.has_joined || (listed != nullptr && !listed->name.empty());
+  if (has_run && listed != nullptr && !listed->is_learner) return NoteThatItVotes(record, *listed);
   if (view.VolumeOf(record.name) == nullptr) {
-    if (record.has_joined) return Wait{"DataMissing", "the volume of " + record.name + " is gone"};
+    if (has_run) return Wait{"DataMissing", "the volume of " + record.name + " is gone"};
     return CreateVolume{record.name};
   }
-  const Listed* listed = view.ListedOf(record.name);
   if (listed == nullptr) return Announce(record);
   const std::string initial_cluster = InitialCluster(record);
   const bool is_announced = record.phase >= Phase::kAnnounced && record.id == listed->id;
@@ -80,6 +96,7 @@ Step Rules::FinishAddition(const Record& record) const {
     return UpdateRecord{announced};
   }
   const Pod* pod = view.PodOf(record.name);
+  if (pod == nullptr && has_run && !record.has_joined) return NoteThatItJoined(record);
   if (pod == nullptr) {
     return CreatePods{{{.member = record.name, .initial_cluster = record.initial_cluster}}};
   }
@@ -93,7 +110,7 @@ Step Rules::FinishAddition(const Record& record) const {
 // A learner can be given up at any time: nothing rests on it.
 bool Rules::MustGiveUp(const Record& record) const {
   if (!record.is_unwanted && !observed.is_addition_overdue) return false;
-  const Listed* listed = view.ListedOf(record.name);
+  const Listed* listed = view.ListedOf(record);
   return listed == nullptr || listed->is_learner;
 }
 
@@ -124,6 +141,11 @@ Step Rules::StartLearner(const Record& record, const Listed& listed) const {
     starting.phase = Phase::kStarting;
     return UpdateRecord{starting};
   }
+  return NoteThatItJoined(record);
+}
+
+// From here on it starts on this volume, behind the guard of its data, or not at all.
+Step Rules::NoteThatItJoined(const Record& record) const {
   Record joined = record;
   joined.phase = Phase::kLearner;
   joined.has_joined = true;
@@ -131,12 +153,20 @@ Step Rules::StartLearner(const Record& record, const Listed& listed) const {
   return UpdateRecord{joined};
 }
 
+// Also of one whose status was lost: without a volume, or on an emptied one, it is not started.
+Step Rules::NoteThatItVotes(const Record& record, const Listed& listed) const {
+  Record voter = record;
+  voter.phase = Phase::kVoter;
+  if (record.has_joined) return UpdateRecord{voter};
+  const Volume* volume = view.VolumeOf(record.name);
+  voter.id = listed.id;
+  voter.has_joined = true;
+  voter.volume_uid = volume == nullptr ? "lost" : volume->uid;
+  voter.initial_cluster = InitialCluster(record);
+  return UpdateRecord{voter};
+}
+
 Step Rules::PromoteLearner(const Record& record, const Listed& listed) const {
-  if (!listed.is_learner) {
-    Record voter = record;
-    voter.phase = Phase::kVoter;
-    return UpdateRecord{voter};
-  }
   // Readiness is not asked: a learner never becomes ready (operator-spec 8.3).
   const std::optional<std::uint64_t> lag = view.Lag(record.name);
   if (!lag.has_value() || *lag > kPromoteLagMax) {
@@ -150,11 +180,13 @@ Step Rules::PromoteLearner(const Record& record, const Listed& listed) const {
 // first start.
 std::string Rules::InitialCluster(const Record& self) const {
   std::string text;
-  const std::string own = PeerUrl(wanted, self.name);
+  const Listed* own = view.ListedOf(self);
   for (const Listed& listed : view.members()) {
-    const std::string& name = listed.peer_url == own ? self.name : listed.name;
+    const std::string& name = &listed == own ? self.name : listed.name;
     if (name.empty()) continue;
-    text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, listed.peer_url);
+    for (const std::string& url : listed.peer_urls) {
+      text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, url);
+    }
   }
   return text;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,15 +35,19 @@ struct Record {
   bool is_bootstrap = false;  // the seed of the cluster
   Phase phase = Phase::kPending;
   MemberId id{};                  // 0: not known yet
+  bool is_restored = false;       // its volume is filled before it starts
   bool has_joined = false;        // was seen as a part of the cluster, at any time
   std::string volume_uid{};       // of the volume that it joined with
   std::string initial_cluster{};  // for its first start; empty until announced
   bool is_unwanted = false;       // a user has deleted the record: another member in its place
+
+  bool operator==(const Record&) const = default;
 };
 
 struct Volume {
   std::string uid{};
   bool is_deleting = false;
+  bool is_detached = false;  // kept, and never used again
 };
 
 struct Pod {
@@ -70,7 +75,7 @@ struct Health {
 struct Listed {
   MemberId id{};
   std::string name{};
-  std::string peer_url{};
+  std::vector<std::string> peer_urls{};
   bool is_learner = false;
 };
 
@@ -85,8 +90,11 @@ struct Observed {
   std::optional<std::vector<Listed>> members{};
   // All voters have participated for minReadySeconds.
   bool is_settled = false;
-  // Entries of the list that nothing of ours belongs to have been there for ten minutes.
-  bool are_foreign_entries_old = false;
+  // Entries of the list that nothing of ours belongs to, each there for ten minutes.
+  std::set<MemberId> old_foreign_entries{};
+  // Pods of members bear this cluster's name and belong to nobody here: what is left of another
+  // one.
+  bool has_strangers = false;
   // The pod of the member that leaves has been withdrawn for long enough.
   bool is_leaver_drained = false;
   // The deadline of the member that is on its way in has passed.

@@ -26,15 +26,19 @@ Step Decide(const Wanted& wanted, const Observed& observed) {
   if (auto step = rules.RestartPods()) return *step;
   if (!is_latched) return rules.Bootstrap();
   if (!view.is_quorate()) {
+    if (auto step = rules.RestartUnnoted()) return *step;
     return Wait{"QuorumLost", fmt::format("{} members answer", observed.health.size())};
   }
+  if (auto step = rules.ReportMismatch()) return *step;
   if (auto step = rules.MarkVanished()) return *step;
   if (auto step = rules.FinishMember()) return *step;
   if (auto step = rules.RemoveForeign()) return *step;
+  // One that is in the way of growth is replaced first; one that must stay does not hold up growth.
+  const std::optional<Step> replacement = rules.ReplaceUnwanted();
+  if (replacement.has_value() && !std::holds_alternative<Wait>(*replacement)) return *replacement;
   if (auto step = rules.Grow()) return *step;
   if (auto step = rules.Shrink()) return *step;
-  if (auto step = rules.ReplaceUnwanted()) return *step;
-  return Done{};
+  return replacement.value_or(Done{});
 }
 
 bool IsDisruptive(const Step& step) {

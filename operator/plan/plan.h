@@ -25,15 +25,19 @@ struct CreatePods {
     std::string member;
     bool is_new_cluster = false;  // --initial-cluster-state
     std::string initial_cluster;
+    bool is_guarded = false;  // only if its volume has data, though it is not known to have joined
   };
   std::vector<One> pods;
 };
 struct DeletePod {
   std::string member, uid;
   std::string why;
+  // Only while etcd, asked once more, has no such member.
+  bool must_be_absent = false;
 };
 struct DeleteVolume {
   std::string member, uid;
+  bool must_be_absent = true;
 };
 struct DeleteRecord {
   std::string member;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "operator/plan/plan.h"
 #include "server/base/check.h"
 
@@ -10,6 +12,10 @@ namespace {
 
 // Entries that a participating voter may be behind.
 constexpr std::uint64_t kLagMax = 5000;
+
+bool HasUrl(const Listed& listed, const std::string& url) {
+  return std::ranges::find(listed.peer_urls, url) != listed.peer_urls.end();
+}
 
 template <class Map>
 auto* ValueOf(const Map& map, const std::string& key) {
@@ -33,19 +39,40 @@ const std::vector<Listed>& View::members() const {
   return *observed_.members;
 }
 
-const Listed* View::ListedOf(const std::string& member) const {
-  const std::string url = PeerUrl(wanted_, member);
+const Listed* View::ListedOf(const Record& record) const {
+  const std::string url = PeerUrl(wanted_, record.name);
+  const Listed* found = nullptr;
   for (const Listed& listed : members()) {
-    if (listed.peer_url == url) return &listed;
+    if (record.id != MemberId{} && listed.id == record.id) return &listed;
+    if (listed.name == record.name || HasUrl(listed, url)) found = &listed;
   }
-  return nullptr;
+  return found;
 }
 
 const Record* View::RecordOf(const Listed& listed) const {
-  for (const Record& record : observed_.records) {
-    if (PeerUrl(wanted_, record.name) == listed.peer_url) return &record;
+  const auto found = std::ranges::find_if(observed_.records, [&](const Record& record) {
+    return (record.id != MemberId{} && record.id == listed.id) || record.name == listed.name ||
+           HasUrl(listed, PeerUrl(wanted_, record.name));
+  });
+  return found == observed_.records.end() ? nullptr : &*found;
+}
+
+std::string View::MismatchOf(const Record& record) const {
+  const Listed* listed = ListedOf(record);
+  if (!record.has_joined || listed == nullptr) return {};
+  const std::string url = PeerUrl(wanted_, record.name);
+  if (record.id != MemberId{} && listed->id != record.id) {
+    return fmt::format(
+        "{} joined as member {:x}, but the list has it as {:x}; delete its EtcdMember to have "
+        "another member in its place",
+        record.name, record.id.value(), listed->id.value());
   }
-  return nullptr;
+  if (HasUrl(*listed, url)) return {};
+  return fmt::format(
+      "{} is listed with the peer URL {} in place of {}; set it back with etcdctl member update "
+      "{:x} --peer-urls={}",
+      record.name, listed->peer_urls.empty() ? "(none)" : listed->peer_urls.front(), url,
+      listed->id.value(), url);
 }
 
 const Health* View::HealthOf(const std::string& member) const {
@@ -86,7 +113,7 @@ std::optional<std::uint64_t> View::Lag(const std::string& member) const {
 }
 
 bool View::IsParticipating(const Record& record) const {
-  const Listed* listed = ListedOf(record.name);
+  const Listed* listed = ListedOf(record);
   const Health* health = HealthOf(record.name);
   if (listed == nullptr || listed->is_learner || health == nullptr) return false;
   if (health->cluster != observed_.cluster || health->id != listed->id) return false;

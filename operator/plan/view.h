@@ -15,9 +15,13 @@ class View {
 
   bool is_quorate() const { return observed_.members.has_value(); }
   const std::vector<Listed>& members() const;
-  // By the peer URL, which is unique per name; null when it is not in the list.
-  const Listed* ListedOf(const std::string& member) const;
+  // The entry of a member: by its id, or by what else is its own and nobody else's, its peer URL
+  // or its name; null when none of them is in the list.
+  const Listed* ListedOf(const Record& record) const;
+  // Null when nothing about the entry is ours.
   const Record* RecordOf(const Listed& listed) const;
+  // Why the entry of a member that has joined is not quite what its record says; empty: it is.
+  std::string MismatchOf(const Record& record) const;
   const Health* HealthOf(const std::string& member) const;
   const Pod* PodOf(const std::string& member) const;
   const Volume* VolumeOf(const std::string& member) const;

@@ -138,6 +138,16 @@ TEST(Pod, HasAGuardOnceItsMemberHasJoined) {
   EXPECT_EQ(guard["image"], "reg:5000/op:1");
 }
 
+TEST(Pod, HasTheImageAndTheGuardThatItIsGiven) {
+  const model::EtcdCluster cluster = Cluster();
+  const model::EtcdMember member = Member();
+  const Json pod = PodBody(
+      {.cluster = cluster, .member = member, .is_guarded = true, .image = "reg/etcd:before"},
+      kSettings);
+  EXPECT_EQ(pod["spec"]["containers"][0]["image"], "reg/etcd:before");
+  EXPECT_EQ(pod["spec"]["initContainers"][0]["name"], "data-guard");
+}
+
 TEST(Pod, StartsAsANewClusterOnlyWhenToldSo) {
   EXPECT_THAT(Arguments(Pod()), Contains("--initial-cluster-state=existing"));
   const model::EtcdCluster cluster = Cluster();

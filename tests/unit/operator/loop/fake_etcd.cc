@@ -45,6 +45,31 @@ void FakeEtcd::Start(const Server& server) {
   member->has_started = true;
 }
 
+void FakeEtcd::UpdatePeerUrl(const std::string& name, const std::string& url) {
+  const std::lock_guard lock(mu_);
+  const auto found = std::ranges::find(members_, name, &Member::name);
+  if (found != members_.end()) found->peer_url = url;
+}
+
+MemberId FakeEtcd::AddForeign(const std::string& url) {
+  const std::lock_guard lock(mu_);
+  members_.push_back({MemberId(next_id_++), "", url, "", true, false});
+  return members_.back().id;
+}
+
+void FakeEtcd::RemoveByHand(const std::string& name) {
+  const std::lock_guard lock(mu_);
+  std::erase_if(members_, [&](const Member& one) { return one.name == name; });
+  Elect();
+}
+
+void FakeEtcd::Forget() {
+  const std::lock_guard lock(mu_);
+  members_.clear();
+  running_.clear();
+  leader_ = {};
+}
+
 void FakeEtcd::Silence(const std::string& name, bool is_silent) {
   const std::lock_guard lock(mu_);
   silent_[name] = is_silent;
@@ -111,8 +136,8 @@ FakeEtcd::Member* FakeEtcd::ByPeerUrl(const std::string& url) {
 const FakeEtcd::Member* FakeEtcd::At(const std::string& url) {
   const auto server = running_.find(url);
   if (server == running_.end()) return nullptr;
-  const Member* member = ByPeerUrl(server->second.peer_url);
-  return member != nullptr && IsUp(*member) ? member : nullptr;
+  const auto member = std::ranges::find(members_, server->second.name, &Member::name);
+  return member != members_.end() && IsUp(*member) ? &*member : nullptr;
 }
 
 absl::StatusOr<member::Answer> FakeEtcd::Status(const std::string& url) {
@@ -129,14 +154,18 @@ absl::StatusOr<member::Answer> FakeEtcd::Status(const std::string& url) {
                         .cluster_version = "3.6.0"};
 }
 
-absl::StatusOr<std::vector<member::ListedMember>> FakeEtcd::List(const std::string& url) {
+absl::StatusOr<member::MemberList> FakeEtcd::List(const std::string& url) {
   {
     const std::lock_guard lock(mu_);
     const Member* member = At(url);
     if (member == nullptr || !IsQuorate()) return absl::UnavailableError("no leader");
     if (member->is_learner) return Error(Errc::kNotSupportedForLearner);
   }
-  return members();
+  member::MemberList list{.cluster = kCluster, .members = members()};
+  if (hides != MemberId{} && ++lists_ % 2 == 1) {
+    std::erase_if(list.members, [&](const auto& one) { return one.id == hides; });
+  }
+  return list;
 }
 
 absl::Status FakeEtcd::Change(const std::string& url, const std::function<absl::Status()>& change) {

@@ -24,10 +24,17 @@ class FakeEtcd final : public member::EtcdAccess {
   // Called after every change; may throw in the place of the process's death.
   std::function<bool()> loses_answer;
   std::vector<std::string> faults;
-  int changes = 0;  // of membership or leadership, tried
+  MemberId hides{};  // left out of every other list that is asked for
+  void Forget();     // all of the cluster
+  int changes = 0;   // of membership or leadership, tried
 
   // All servers that run now, by client URL. Those that are new start, or refuse to.
   void Run(const std::map<std::string, Server>& servers);
+  // As `etcdctl member update`.
+  void UpdatePeerUrl(const std::string& name, const std::string& url);
+  // Somebody else's learner, or a member taken out by hand.
+  MemberId AddForeign(const std::string& url);
+  void RemoveByHand(const std::string& name);
   void Silence(const std::string& name, bool is_silent);
 
   std::size_t voters();
@@ -35,7 +42,7 @@ class FakeEtcd final : public member::EtcdAccess {
   std::string leader();
 
   absl::StatusOr<member::Answer> Status(const std::string& url) override;
-  absl::StatusOr<std::vector<member::ListedMember>> List(const std::string& url) override;
+  absl::StatusOr<member::MemberList> List(const std::string& url) override;
   absl::Status AddLearner(const std::string& url, const std::string& peer_url) override;
   absl::Status Promote(const std::string& url, MemberId id) override;
   absl::Status Remove(const std::string& url, MemberId id) override;
@@ -62,6 +69,7 @@ class FakeEtcd final : public member::EtcdAccess {
   std::map<std::string, bool> silent_;
   std::vector<Member> members_;
   std::uint64_t next_id_ = 1;
+  int lists_ = 0;
   MemberId leader_{};
   std::uint64_t index_ = 10;
 };

@@ -33,6 +33,12 @@ class World {
   bool Settle(int turns = 400);
   // Another process takes over.
   void Restart();
+  // Another one with other settings.
+  void Restart(desired::Settings settings) {
+    settings_ = std::move(settings);
+    Restart();
+  }
+  const desired::Settings& settings() const { return settings_; }
   // After the n-th change from now on: what becomes of the process or of the answer.
   enum class Fate { kDies, kLosesAnswer };
   void CrashAt(int change, Fate fate);

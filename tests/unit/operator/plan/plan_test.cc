@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sim_etcd.h"
+#include "steps.h"
 
 namespace etcd::plan {
 namespace {
@@ -15,35 +15,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
-
-// The kind of a step, with what tells it from others of that kind.
-std::string Title(const Step& step) {
-  std::string name(plan::NameOf(step));
-  if (const auto* wait = std::get_if<Wait>(&step)) name += " " + wait->reason;
-  return name;
-}
-
-// Steps until there is nothing to do.
-std::vector<std::string> Settle(SimEtcd& sim) {
-  std::vector<std::string> names;
-  for (int i = 0; i < 200; ++i) {
-    const Step step = Decide(sim.wanted, sim.Observe());
-    names.push_back(Title(step));
-    if (std::holds_alternative<Done>(step) || std::holds_alternative<Wait>(step)) break;
-    sim.Run(step);
-  }
-  return names;
-}
-
-SimEtcd ClusterOf(int replicas) {
-  SimEtcd sim;
-  sim.wanted.replicas = replicas;
-  Settle(sim);
-  EXPECT_EQ(sim.voters(), static_cast<std::size_t>(replicas));
-  return sim;
-}
-
-Step Next(const SimEtcd& sim) { return Decide(sim.wanted, sim.Observe()); }
 
 Record LeaderOf(const Observed& observed) {
   for (const Record& record : observed.records) {
@@ -216,12 +187,13 @@ TEST(Plan, PausedAndForeignClustersStopEverything) {
 TEST(Plan, NeverRemovesAVoterThatItDoesNotKnow) {
   SimEtcd sim = ClusterOf(3);
   Observed observed = sim.Observe();
-  observed.members->push_back({.id = MemberId(99), .name = "x", .peer_url = "http://x:2380"});
-  observed.are_foreign_entries_old = true;
+  observed.members->push_back({.id = MemberId(99), .name = "x", .peer_urls = {"http://x:2380"}});
+  observed.old_foreign_entries = {MemberId(99)};
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait UnexpectedMember");
   observed.members->back().is_learner = true;
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "RemoveMember");
-  observed.are_foreign_entries_old = false;
+  // Another one, which came later.
+  observed.old_foreign_entries = {MemberId(98)};
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait UnexpectedMember");
 }
 
@@ -244,6 +216,8 @@ TEST(Plan, ASeedThatLostItsVolumeDoesNotFormAnotherCluster) {
   const Step restart = Decide(sim.wanted, observed);
   ASSERT_EQ(Title(restart), "CreatePods");
   EXPECT_FALSE(std::get<CreatePods>(restart).pods.at(0).is_new_cluster);
+  observed.health.clear();
+  observed.members.reset();
   observed.volumes.begin()->second.uid = "another";
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait DataMissing");
   observed.volumes.clear();
@@ -306,6 +280,10 @@ TEST(Plan, ASeedThatAnswersOrIsNotAloneIsNotGivenUp) {
   // Others beside it: what the statuses said is lost, and the volumes may be all that is left.
   observed = sim.Observe();
   observed.records.push_back(observed.records.at(0));
+  EXPECT_EQ(Title(Decide(sim.wanted, observed)), "Wait StatusLost");
+  // What is being filled from a backup is not thrown away and begun anew.
+  observed = sim.Observe();
+  observed.records.at(0).is_restored = true;
   EXPECT_EQ(Title(Decide(sim.wanted, observed)), "DeletePod");
 }
 

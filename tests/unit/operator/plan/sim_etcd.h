@@ -20,6 +20,9 @@ class SimEtcd {
   Observed Observe() const;
   // What the server refuses is left undone, as the operator would see it.
   void Run(const Step& step);
+  // A step that was decided by what was so some time ago: the objects' versions and uids, and
+  // etcd's own rules, let through what still fits.
+  void RunLate(const Step& step, const Observed& seen);
   // A node or a user takes the pod away; its volume stays.
   void LosePod(const std::string& member) { objects_.pods.erase(member); }
 
@@ -33,11 +36,23 @@ class SimEtcd {
   // A user adds a learner, or removes a member while the others keep the quorum.
   void AddForeignLearner();
   void RemoveByHand(const std::string& member);
+  // The claim is deleted and the pod with it, while the other voters keep the quorum; one at a
+  // time.
+  void LoseVolume(const std::string& member);
+  // What the API server has of a record's status is lost while others tell enough; the cluster's
+  // id.
+  void LoseStatus(const std::string& member);
+  void LoseClusterId();
+  // As `etcdctl member update`.
+  void ChangePeerUrl(const std::string& member);
+  // A user mends what only users mend: URLs, and the records of members that are lost for good.
+  void MendByHand();
   bool is_overdue = false;      // the member on its way in
   bool seeds_start = true;      // else the pod of a new cluster is there and nothing runs in it
   bool is_foreign_old = false;  // entries that are not ours
 
   std::size_t voters() const;
+  std::string Describe() const;  // for a person, one line for each record and member
   bool IsQuorate() const;
   const Observed& objects() const { return objects_; }
 
@@ -47,6 +62,8 @@ class SimEtcd {
     std::string name;
     bool is_learner;
     bool has_started = false;
+    std::string volume{};     // uid of what it has started on
+    std::string other_url{};  // given by a user
   };
 
   void Do(const CreateRecord& step);
@@ -70,6 +87,13 @@ class SimEtcd {
   Member* MemberOf(const std::string& member);
   bool IsRunning(const std::string& member) const;
   std::size_t RunningVoters(const std::string& without = {}) const;
+  bool IsLost(const std::string& member) const;
+  bool IsUnchanged(const std::string& member, const Observed& seen) const;
+  bool HasSamePod(const std::string& member, const Observed& seen) const;
+  bool FitsObjects(const Step& step, const Observed& seen) const;
+  bool FitsEtcd(const Step& step, const Observed& seen) const;
+  void StartNew(const CreatePods::One& one);
+  void StartExisting(const CreatePods::One& one);
   void Elect();
   void Fault(const std::string& text) { faults.push_back(text); }
 
@@ -81,6 +105,7 @@ class SimEtcd {
   std::uint64_t next_id_ = 1;
   std::uint64_t next_uid_ = 1;
   bool has_cluster_ = false;
+  bool is_late_ = false;  // what runs was decided by an old observation
 };
 
 }  // namespace etcd::plan
