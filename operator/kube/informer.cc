@@ -71,6 +71,7 @@ void Informer::ListOnce(const std::stop_token& stop) {
     if (options_.observer != nullptr) {
       options_.observer->OnListFailed(options_.resource, list.status());
     }
+    forbidden_.store(Is(list.status(), ApiErrc::kForbidden), std::memory_order_release);
     reflector_.OnListFailed(clock_.Now(), list.status());
     return;
   }
@@ -80,6 +81,7 @@ void Informer::ListOnce(const std::stop_token& stop) {
   const std::vector<Change> changes = store_.Replace(std::move(list->items));
   reflector_.OnListed(std::move(list->resource_version));
   synced_.store(true, std::memory_order_release);
+  forbidden_.store(false, std::memory_order_release);
   for (const Change& change : changes) on_change_(change);
 }
 

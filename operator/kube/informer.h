@@ -52,6 +52,10 @@ class Informer {
   const Store& store() const { return store_; }
   // The first list is in the store.
   bool has_synced() const { return synced_.load(std::memory_order_acquire); }
+  // The last list was refused for want of a right: the store is not to be believed until
+  // has_synced, and whoever needs these objects asks for them himself, and is refused with a
+  // sentence.
+  bool is_forbidden() const { return forbidden_.load(std::memory_order_acquire); }
   // When it last heard of the server or began to wait. Older than twice the longest watch: the
   // thread hangs.
   base::Clock::Monotonic last_alive() const;
@@ -70,6 +74,7 @@ class Informer {
   Store store_;
   Reflector reflector_;  // of the thread
   std::atomic<bool> synced_ = false;
+  std::atomic<bool> forbidden_ = false;
   std::atomic<std::int64_t> last_alive_ns_;  // since the clock's epoch
   std::jthread thread_;
 };

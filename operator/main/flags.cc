@@ -93,6 +93,10 @@ absl::Status CheckTogether(const Flags& flags) {
   if (flags.server_image.empty()) {
     return absl::InvalidArgumentError("--server-image is needed: the image of the members");
   }
+  if (flags.operator_image.empty()) {
+    // Without it members would start without the guard of their data.
+    return absl::InvalidArgumentError("--operator-image is needed: the image of the data guard");
+  }
   if (flags.lease_renew_deadline >= flags.lease_duration) {
     return absl::InvalidArgumentError("--lease-renew-deadline must be below --lease-duration");
   }

@@ -113,10 +113,12 @@ void Informers::Stop() {
   }
 }
 
+// A kind, or a namespace, that we may not read does not keep the others waiting.
 bool Informers::have_synced() const {
   return std::ranges::all_of(kinds_, [](const auto& kind) {
-    return std::ranges::all_of(kind.second.informers,
-                               [](const auto& one) { return one.second->has_synced(); });
+    return std::ranges::all_of(kind.second.informers, [](const auto& one) {
+      return one.second->has_synced() || one.second->is_forbidden();
+    });
   });
 }
 
@@ -134,7 +136,8 @@ const kube::Store* Informers::StoreOf(const kube::Resource& resource, const std:
   if (kind == kinds_.end()) return nullptr;
   auto informer = kind->second.informers.find(ns);
   if (informer == kind->second.informers.end()) informer = kind->second.informers.find("");
-  return informer == kind->second.informers.end() ? nullptr : &informer->second->store();
+  const bool has_it = informer != kind->second.informers.end() && informer->second->has_synced();
+  return has_it ? &informer->second->store() : nullptr;
 }
 
 }  // namespace etcd::op

@@ -23,10 +23,12 @@ class Informers final : public kube::Caches {
   void Start();
   void Stop();
 
+  // All that may be read has been listed.
   bool have_synced() const;
   // No thread has been silent for longer than its calls can take.
   bool are_alive() const;
 
+  // Null also when it could not be listed.
   const kube::Store* StoreOf(const kube::Resource& resource, const std::string& ns) const override;
 
  private:

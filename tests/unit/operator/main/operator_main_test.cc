@@ -50,7 +50,8 @@ TEST(Flags, SayWhatToWrite) {
   EXPECT_THAT(ErrorOf({"--nothing=1"}), HasSubstr("unknown flag --nothing"));
   EXPECT_THAT(ErrorOf({"word"}), HasSubstr("unexpected word"));
   EXPECT_THAT(ErrorOf({}), HasSubstr("--server-image is needed"));
-  EXPECT_THAT(ErrorOf({"--server-image=a", "--lease-duration=5s"}),
+  EXPECT_THAT(ErrorOf({"--server-image=a"}), HasSubstr("--operator-image is needed"));
+  EXPECT_THAT(ErrorOf({"--server-image=a", "--operator-image=o", "--lease-duration=5s"}),
               HasSubstr("must be below --lease-duration"));
 }
 
@@ -156,13 +157,29 @@ TEST(DataGuard, WantsALog) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("guard-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder / "member" / "wal");
-  EXPECT_FALSE(HasLog(folder));
+  std::error_code error;
+  EXPECT_EQ(FindLog(folder, error), LogState::kMissing);
   std::ofstream(folder / "member" / "wal" / "0.tmp") << "x";
-  EXPECT_FALSE(HasLog(folder));
+  EXPECT_EQ(FindLog(folder, error), LogState::kMissing);
   std::ofstream(folder / "member" / "wal" / "0000000000000000-0000000000000000.wal") << "x";
-  EXPECT_TRUE(HasLog(folder));
+  EXPECT_EQ(FindLog(folder, error), LogState::kPresent);
   std::filesystem::remove_all(folder);
-  EXPECT_FALSE(HasLog(folder));
+  EXPECT_EQ(FindLog(folder, error), LogState::kMissing);
+}
+
+// Whoever may not read, or reads a broken disk, must not say that the data are gone.
+TEST(DataGuard, TellsAnErrorFromAnEmptyVolume) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("guard-error-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder / "member");
+  std::ofstream(folder / "member" / "wal") << "a file";
+  std::error_code error;
+  EXPECT_EQ(FindLog(folder, error), LogState::kUnreadable);
+  EXPECT_EQ(error, std::errc::not_a_directory);
+  std::filesystem::remove(folder / "member" / "wal");
+  std::filesystem::create_directory_symlink("wal", folder / "member" / "wal");
+  EXPECT_EQ(FindLog(folder, error), LogState::kUnreadable);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
