@@ -181,8 +181,8 @@ void Operator::Begin(const std::stop_token& stop) {
     if (!kube::RealSleep(stop)(milliseconds(20))) return;
   }
   LOG_INFO("caches are filled", {"workers", flags_.workers});
-  queue_.Start(flags_.workers, [this](const kube::WorkKey& key, const std::stop_token& stop) {
-    return Reconcile(key, stop);
+  queue_.Start(flags_.workers, [this](const kube::WorkKey& key, const std::stop_token& end) {
+    return Reconcile(key, end);
   });
   is_working_ = true;
 }
