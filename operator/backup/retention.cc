@@ -33,11 +33,9 @@ void KeepPeriods(const std::vector<StoredBackup>& verified, int count,
 }
 
 std::set<std::string> KeysToKeep(const std::vector<StoredBackup>& verified,
-                                 const RetentionPolicy& policy, WallTime now, Outcome outcome) {
+                                 const RetentionPolicy& policy, WallTime now) {
   std::set<std::string> kept;
-  const auto last = outcome == Outcome::kFailed
-                        ? verified.size()
-                        : static_cast<std::size_t>(std::max(policy.keep_last, 0));
+  const auto last = static_cast<std::size_t>(std::max(policy.keep_last, 0));
   for (std::size_t i = 0; i < verified.size() && i < last; ++i) kept.insert(verified[i].key);
   KeepPeriods(verified, policy.keep_daily, &DayOf, kept);
   KeepPeriods(verified, policy.keep_weekly, &WeekOf, kept);
@@ -56,8 +54,7 @@ std::set<std::string> KeysToKeep(const std::vector<StoredBackup>& verified,
 }  // namespace
 
 std::vector<StoredBackup> SelectForDeletion(std::vector<StoredBackup> stored,
-                                            const RetentionPolicy& policy, WallTime now,
-                                            Outcome outcome) {
+                                            const RetentionPolicy& policy, WallTime now) {
   std::sort(stored.begin(), stored.end(), [](const StoredBackup& a, const StoredBackup& b) {
     return std::pair(a.at, a.key) > std::pair(b.at, b.key);
   });
@@ -65,7 +62,7 @@ std::vector<StoredBackup> SelectForDeletion(std::vector<StoredBackup> stored,
   std::vector<StoredBackup> verified;
   std::copy_if(stored.begin(), stored.end(), std::back_inserter(verified),
                [](const StoredBackup& backup) { return backup.is_verified; });
-  const std::set<std::string> kept = KeysToKeep(verified, policy, now, outcome);
+  const std::set<std::string> kept = KeysToKeep(verified, policy, now);
   const auto unverified_max =
       policy.unverified_max_age ? policy.unverified_max_age : policy.max_age;
   std::vector<StoredBackup> deleted;

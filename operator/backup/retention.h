@@ -29,15 +29,10 @@ struct RetentionPolicy {
   std::optional<std::chrono::seconds> unverified_max_age{};  // nothing: as max_age
 };
 
-// How the backup went that is followed by this look.
-enum class Outcome : std::uint8_t { kStored, kFailed };
-
 // What is to be deleted, oldest first. Only verified backups count for keeping; unverified ones go
-// by age alone. The newest verified one is never among them. After a failure only ages count: the
-// old ones may be needed, but who set a greatest age wants them gone by then. Nothing at all when
-// the newest stored backup is not verified: something is wrong with the data.
+// by age alone. The newest verified one is never among them. Nothing at all when the newest backup
+// is not verified: something is wrong now, and the old ones may be needed.
 std::vector<StoredBackup> SelectForDeletion(std::vector<StoredBackup> stored,
-                                            const RetentionPolicy& policy, WallTime now,
-                                            Outcome outcome = Outcome::kStored);
+                                            const RetentionPolicy& policy, WallTime now);
 
 }  // namespace etcd::backup

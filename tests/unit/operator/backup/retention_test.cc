@@ -20,10 +20,9 @@ StoredBackup Backup(const std::string& key, std::chrono::seconds age, bool is_ve
   return {.key = key, .at = kNow - age, .is_verified = is_verified};
 }
 
-std::vector<std::string> Deleted(std::vector<StoredBackup> stored, const RetentionPolicy& policy,
-                                 Outcome outcome = Outcome::kStored) {
+std::vector<std::string> Deleted(std::vector<StoredBackup> stored, const RetentionPolicy& policy) {
   std::vector<std::string> keys;
-  for (const StoredBackup& backup : SelectForDeletion(std::move(stored), policy, kNow, outcome)) {
+  for (const StoredBackup& backup : SelectForDeletion(std::move(stored), policy, kNow)) {
     keys.push_back(backup.key);
   }
   return keys;
@@ -106,22 +105,6 @@ TEST(Retention, NothingGoesWhileTheNewestIsNotVerified) {
             Keys{});
 }
 
-TEST(Retention, AfterAFailureOnlyAgesCount) {
-  const std::vector<StoredBackup> stored = {Backup("a", days(1)), Backup("b", days(2)),
-                                            Backup("c", days(3)), Backup("old", days(40)),
-                                            Backup("bad", days(41), false)};
-  EXPECT_EQ(Deleted(stored, {.keep_last = 1}, Outcome::kFailed), Keys{});
-  EXPECT_EQ(Deleted(stored, {.keep_last = 1, .max_age = days(30)}, Outcome::kFailed),
-            (Keys{"bad", "old"}));
-}
-
-TEST(Retention, AfterAFailureTheNewestAndTheLeastNumberStay) {
-  const std::vector<StoredBackup> stored = {Backup("a", days(40)), Backup("b", days(41)),
-                                            Backup("c", days(42))};
-  EXPECT_EQ(Deleted(stored, {.max_age = days(30)}, Outcome::kFailed), (Keys{"c", "b"}));
-  EXPECT_EQ(Deleted(stored, {.max_age = days(30), .min_keep = 2}, Outcome::kFailed), (Keys{"c"}));
-}
-
 TEST(Retention, RandomHistoriesNeverLoseTheNewestVerifiedOne) {
   std::mt19937 random(7);
   const auto upto = [&](int max) { return static_cast<int>(random() % unsigned(max + 1)); };
@@ -136,8 +119,7 @@ TEST(Retention, RandomHistoriesNeverLoseTheNewestVerifiedOne) {
                            .keep_monthly = upto(3),
                            .min_keep = upto(3)};
     if (upto(1) == 0) policy.max_age = hours(upto(2000));
-    const auto outcome = upto(1) == 0 ? Outcome::kFailed : Outcome::kStored;
-    const auto deleted = SelectForDeletion(stored, policy, kNow, outcome);
+    const auto deleted = SelectForDeletion(stored, policy, kNow);
     const auto is_deleted = [&](const StoredBackup& backup) {
       return std::find(deleted.begin(), deleted.end(), backup) != deleted.end();
     };
