@@ -264,14 +264,7 @@ absl::Status Remove(const backup::Order& order, const Place& place) {
 
 Report RunStage(const backup::Order& order, const Place& place, backup::Stage stage) {
   const auto report = Run(order, place, stage);
-  if (report.ok()) return *report;
-  Report failed = FailedReport(ExplainScratch(report.status()));
-  // Ages go on: what must be gone by a day is deleted also while backups fail.
-  if (failed.reason != "DestinationUnreachable") {
-    const auto store = OpenDestination(order.backup.spec.destination, place);
-    if (store.ok()) PruneFor(order, **store, place, failed);
-  }
-  return failed;
+  return report.ok() ? *report : FailedReport(ExplainScratch(report.status()));
 }
 
 Report TakeBackup(const backup::Order& order, const Place& place) {

@@ -58,8 +58,7 @@ void Prune(store::ObjectStore& store, const std::string& folder, const std::stri
     report.prune_problem = base::MessageOf(stored.status());
     return;
   }
-  const auto outcome = report.is_ok ? backup::Outcome::kStored : backup::Outcome::kFailed;
-  for (const backup::StoredBackup& old : backup::SelectForDeletion(*stored, policy, now, outcome)) {
+  for (const backup::StoredBackup& old : backup::SelectForDeletion(*stored, policy, now)) {
     const absl::Status status = RemoveStored(store, old.key);
     if (status.ok()) {
       ++report.pruned;

@@ -77,17 +77,6 @@ struct PruneTest : VolumeTest {
   }
 };
 
-TEST_F(PruneTest, AfterAFailedBackupOnlyWhatIsTooOldGoes) {
-  for (const int day : {1, 2, 7, 8}) PutBackup(day, "u");
-  backup::Report failed;
-  Prune(store, "n/c/", "u", {.keep_last = 1}, Day(9), failed);
-  EXPECT_EQ(failed.pruned, 0);
-  Prune(store, "n/c/", "u", {.keep_last = 1, .max_age = std::chrono::days(5)}, Day(9), failed);
-  EXPECT_EQ(failed.pruned, 2);
-  EXPECT_EQ(Get(KeyOf(2)), "BadObject");
-  EXPECT_EQ(Get(KeyOf(7)), "data");
-}
-
 TEST_F(PruneTest, DeletesTheOldestOfItsOwnOnly) {
   PutBackup(1, "u");
   PutBackup(2, "other");
