@@ -50,14 +50,18 @@ void Lessor::Impl::Renew(LeaseId id, RenewDone done) {
 // The stored remainder must be cleared before the renewal is acknowledged: the next leader would
 // start from it, and the lease would end before the TTL that was promised. A checkpoint that is on
 // its way would store one after the renewal; the clearing comes behind it in the log.
+// Proposed where the scan proposes, since it lets go of the mutex before.
 void Lessor::Impl::RenewCheckpointed(const Clearing& clearing) {
-  FAILPOINT("beforeCheckpointInLeaseRenew");
-  sink.ProposeCheckpoint({{clearing.id, 0}}, clearing.term,
-                         [weak = weak_from_this(), clearing](const absl::Status& status) {
-                           if (const auto self = weak.lock()) {
-                             self->OnCheckpointCleared(clearing, status);
-                           }
-                         });
+  executor.Post([weak = weak_from_this(), clearing] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->sink.ProposeCheckpoint({{clearing.id, 0}}, clearing.term,
+                                 [weak, clearing](const absl::Status& status) {
+                                   if (const auto lessor = weak.lock()) {
+                                     lessor->OnCheckpointCleared(clearing, status);
+                                   }
+                                 });
+  });
 }
 
 void Lessor::Impl::OnCheckpointCleared(const Clearing& clearing, const absl::Status& status) {

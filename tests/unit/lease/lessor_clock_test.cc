@@ -303,6 +303,7 @@ TEST_F(LessorCheckpoint, RenewOfACheckpointedLeaseClearsItFirst) {
   const Answer first = Renew(1);
   const Answer second = Renew(1);
   EXPECT_FALSE(first->has_value());
+  executor.RunDue();
   ASSERT_EQ(sink.checkpoints.size(), 1u) << "two renewals share one proposal";
   EXPECT_EQ(sink.checkpoints[0].entries.size(), 1u);
   EXPECT_EQ(sink.checkpoints[0].entries[0].remaining_ttl_seconds, 0);
@@ -321,6 +322,7 @@ TEST_F(LessorCheckpoint, RenewWaitsForACheckpointThatIsOnItsWayToBeUndone) {
   ASSERT_EQ(sink.checkpoints.size(), 1u);  // proposed, not applied
   const Answer renewed = Renew(1);
   EXPECT_FALSE(renewed->has_value());
+  executor.RunDue();
   ASSERT_EQ(sink.checkpoints.size(), 2u);
   ApplyCheckpoint();
   EXPECT_FALSE(renewed->has_value());
@@ -338,6 +340,7 @@ TEST_F(LessorCheckpoint, RenewWaitsForACheckpointThatCameAfterTheClearing) {
   GrantPublished(1, 3600);
   executor.Advance(minutes(5) + seconds(1));
   const Answer first = Renew(1);
+  executor.RunDue();
   ASSERT_EQ(sink.checkpoints.size(), 2u);
   executor.Advance(minutes(5) + seconds(2));
   ASSERT_EQ(sink.checkpoints.size(), 3u) << "a checkpoint behind the clearing";
@@ -345,6 +348,7 @@ TEST_F(LessorCheckpoint, RenewWaitsForACheckpointThatCameAfterTheClearing) {
   ApplyCheckpoint();
   ApplyCheckpoint();
   EXPECT_FALSE(second->has_value());
+  executor.RunDue();
   ASSERT_EQ(sink.checkpoints.size(), 2u) << "a second clearing behind that checkpoint";
   ApplyCheckpoint();
   ApplyCheckpoint();
@@ -359,6 +363,7 @@ TEST_F(LessorCheckpoint, RenewFailsWhenTheClearingFails) {
   GrantPublished(1, 3600);
   ASSERT_TRUE(lessor.Checkpoint({LeaseId(1), 100}, true, batch).ok());
   const Answer failed = Renew(1);
+  executor.RunDue();
   auto proposal = std::move(sink.checkpoints.front());
   sink.checkpoints.clear();
   proposal.done(Error(Errc::kTimeout));
