@@ -29,7 +29,7 @@ using engine::Family;
 
 // A received database is synced as it comes: one fsync of a gigabyte at the end would hold up those
 // of the log, here and with whoever shares the disk.
-constexpr std::uint64_t kSyncBytes = 8 << 20;
+constexpr std::uint64_t kSyncBytes = 1 << 20;
 constexpr int kLastMinorWithV2Store = 5;
 
 std::string Number(std::uint64_t value) {

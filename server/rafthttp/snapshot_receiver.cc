@@ -1,7 +1,9 @@
 #include "server/rafthttp/snapshot_receiver.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,10 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t kReadBytes = 256 << 10;
+// Rest for each unit of time spent on the disk, so that whoever else waits for it, above all a log,
+// finds it free most of the time. TCP passes the pace on to the sender.
+constexpr int kRestPerWork = 3;
+constexpr std::chrono::milliseconds kRestMax{100};
 
 std::string Hex(MemberId id) { return base::FormatHex(id.value()); }
 
@@ -78,8 +84,11 @@ class Transfer {
       context_.observer.OnReceived(from_, got);
       // Mostly nothing is left over, and the bytes go to the sink without a copy.
       bytes = {buffer.data(), got};
+      const auto began = steady_clock::now();
       if (input_.empty()) RETURN_IF_ERROR(parser_->Put(bytes));
       input_.append(bytes);
+      std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(
+          (steady_clock::now() - began) * kRestPerWork, kRestMax));
     }
   }
 

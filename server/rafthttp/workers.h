@@ -13,7 +13,8 @@
 
 namespace etcd::rafthttp {
 
-// Threads of snapshot transfers, one each, which may block on disk and network. Started and reaped
+// Threads of snapshot transfers, one each, which may block on disk and network and give way to
+// others (nice). Started and reaped
 // on the loop thread; Join from the thread that stops the transport, after the loop's last Start.
 class Workers {
  public:

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -12,10 +13,16 @@
 namespace etcd::engine {
 namespace {
 
+using std::chrono::steady_clock;
+
 constexpr std::chrono::milliseconds kSpacePoll{10};
 // Flushed as it grows: three full write buffers of RocksDB's own would be 96 MB beside what the
 // member holds for its clients.
-constexpr std::size_t kUnflushedBytesMax = 16 << 20;
+constexpr std::size_t kUnflushedBytesMax = 4 << 20;
+// Rest for each unit of time in which a flush kept the disk busy: logs that share it, those of
+// other members too, must find it free most of the time.
+constexpr int kRestPerFlush = 3;
+constexpr std::chrono::milliseconds kRestMax{200};
 
 }  // namespace
 
@@ -40,7 +47,11 @@ class RocksReplacement final : public Replacement {
     unflushed_bytes_ += batch.bytes();
     if (unflushed_bytes_ < kUnflushedBytesMax) return absl::OkStatus();
     unflushed_bytes_ = 0;
-    return engine_.FlushHandles(content_->all());
+    const auto began = steady_clock::now();
+    RETURN_IF_ERROR(engine_.FlushHandles(content_->all()));
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(
+        (steady_clock::now() - began) * kRestPerFlush, kRestMax));
+    return absl::OkStatus();
   }
   absl::Status Commit() override;
 
