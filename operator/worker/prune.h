@@ -9,8 +9,8 @@ namespace etcd::worker {
 
 // Deletes what retention does not keep of the backups in `folder` that this schedule made, as their
 // manifests say (operator-spec 10.5). Only after a backup that was stored: while they fail, the old
-// ones may be needed. What happened is added to the report; a failure does not make the backup fail,
-// the next one tries again.
+// ones may be needed. What happened is added to the report; a failure does not make the backup
+// fail, the next one tries again.
 void Prune(store::ObjectStore& store, const std::string& folder, const std::string& schedule_uid,
            const backup::RetentionPolicy& policy, backup::WallTime now, backup::Report& report);
 
