@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "operator/backup_control/names.h"
 #include "operator/backup_control/report.h"
 #include "operator/kube/controller.h"

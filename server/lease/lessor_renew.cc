@@ -52,6 +52,7 @@ void Lessor::Impl::Renew(LeaseId id, RenewDone done) {
 // its way would store one after the renewal; the clearing comes behind it in the log.
 // Proposed where the scan proposes, since it lets go of the mutex before.
 void Lessor::Impl::RenewCheckpointed(const Clearing& clearing) {
+  FAILPOINT("beforeCheckpointInLeaseRenew");
   executor.Post([weak = weak_from_this(), clearing] {
     const auto self = weak.lock();
     if (self == nullptr) return;

@@ -83,7 +83,7 @@ class FailpointsTest(unittest.TestCase):
             self.assertGreater(int(self.ask(port, "GET", "/walBeforeSync/count")[1]), 0)
             self.assertEqual(self.ask(port, "DELETE", "/walBeforeSync")[0], 204)
             self.assertEqual(self.ask(port, "PUT", "/walBeforeSync", 'panic("x")')[0], 204)
-            etcd.etcdctl_result("put", "a", "c", "--command-timeout=2s")
+            etcd.etcdctl_result("put", "a", "c", command_timeout="2s")
             self.assertEqual(etcd.wait_exit(), PANIC_EXIT)
             self.assertIn("panic: failpoint walBeforeSync: x", etcd.log())
             etcd.start()

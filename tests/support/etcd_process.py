@@ -295,10 +295,13 @@ class EtcdProcess(Started):
             raise EtcdError(f"etcdctl {args} failed: {result.stderr}\n{self.log_tail()}")
         return result.stdout
 
-    def etcdctl_result(self, *args, input_text=None, timeout=60.0):
+    def etcdctl_result(self, *args, input_text=None, timeout=60.0, command_timeout=None):
         """The CompletedProcess of one etcdctl command: returncode, stdout, stderr (text)."""
+        environment = etcdctl_environment()
+        if command_timeout:  # by flag it would contradict the environment, which ends etcdctl
+            environment["ETCDCTL_COMMAND_TIMEOUT"] = command_timeout
         stdin = {"input": input_text} if input_text is not None else {"stdin": subprocess.DEVNULL}
-        return subprocess.run(self.etcdctl_command(*args), env=etcdctl_environment(),
+        return subprocess.run(self.etcdctl_command(*args), env=environment,
                               capture_output=True, text=True, timeout=timeout, check=False, **stdin)
 
 

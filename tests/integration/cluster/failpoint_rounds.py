@@ -53,7 +53,7 @@ def provoke(cluster, member, name):
             calls = [(one, "lease", *words, granted[1]) for one in (member, other)
                      for words in (("timetolive",), ("keep-alive", "--once"))]
     for one, *words in calls:
-        one.etcdctl_result(*words, "--command-timeout=3s")
+        one.etcdctl_result(*words, command_timeout="3s")
 
 
 def panic_at(cluster, member, name):
