@@ -1,7 +1,6 @@
 #include "server/node/install.h"
 
 #include <algorithm>
-#include <atomic>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -178,11 +177,15 @@ class ImageSink final : public ports::SnapshotSink {
 
   absl::Status Open() {
     // Several may come at once, of the same index too.
-    static std::atomic<std::uint64_t> count{0};
-    const Index index = message_.snapshot.metadata.index;
-    temporary_ = fmt::format("{}/tmp-{:016x}-{}.snap.db", dir_, index.value(), ++count);
-    ASSIGN_OR_RETURN(file_, file_system_.Open(temporary_, base::OpenMode::kCreateOrTruncate));
-    return absl::OkStatus();
+    const std::uint64_t index = message_.snapshot.metadata.index.value();
+    for (int number = 1;; ++number) {
+      temporary_ = fmt::format("{}/tmp-{:016x}-{}.snap.db", dir_, index, number);
+      auto file = file_system_.Open(temporary_, base::OpenMode::kCreateExclusive);
+      if (file.status().code() == absl::StatusCode::kAlreadyExists) continue;
+      RETURN_IF_ERROR(file.status());
+      file_ = *std::move(file);
+      return absl::OkStatus();
+    }
   }
 
   absl::Status Write(std::span<const char> bytes) override {
